@@ -1,0 +1,1 @@
+"""The offline step: from pictures of good parts to a bundle that a station can judge by."""

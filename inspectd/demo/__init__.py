@@ -1,0 +1,1 @@
+"""A real line on real parts, started by one command."""

@@ -1,0 +1,1 @@
+"""Turns every trigger into exactly one verdict, in time."""

@@ -1,0 +1,1 @@
+"""Triggers and frames from cameras."""

@@ -1,0 +1,1 @@
+"""What happened to every part: spool records, SQLite days, kept pictures. Everyone may import the reader."""

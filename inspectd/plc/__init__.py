@@ -1,0 +1,1 @@
+"""Hands verdicts to the machine's bus; alone knows what the line saw."""

@@ -1,0 +1,178 @@
+"""The fields of line.yaml and of a station file: typed, bounded, described. `load.py` reads files into them.
+
+Every field carries a sentence for people (`inspectd init` writes it as a comment) and its bounds (`check` enforces them).
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Name = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="lower-case letters, digits and dashes, at most 32")
+]
+Ms = Annotated[float, Meta(ge=1, le=600_000)]
+
+
+class Camera(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where pictures come from."""
+
+    kind: Annotated[Literal["folder"], Meta(description="folder: pictures of a directory, in the order of their names")]
+    path: Annotated[str, Meta(min_length=1, description="directory of the pictures; relative to this file")]
+    rate: Annotated[
+        Annotated[float, Meta(ge=0.01, le=1000)] | Literal["max"],
+        Meta(description="parts per second; max: as fast as the workers take them"),
+    ] = 10.0
+    loop: Annotated[bool, Meta(description="start again at the end of the folder")] = False
+
+
+class Roi(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rectangle cut from the picture, in camera pixels."""
+
+    x: Annotated[int, Meta(ge=0, le=20_000, description="left edge")]
+    y: Annotated[int, Meta(ge=0, le=20_000, description="top edge")]
+    width: Annotated[int, Meta(ge=16, le=20_000, description="width")]
+    height: Annotated[int, Meta(ge=16, le=20_000, description="height")]
+
+
+class PlcBlock(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where this station stands in a PLC's address space."""
+
+    name: Annotated[Name, Meta(description="a connection of line.yaml, plcs:")]
+    block: Annotated[int, Meta(ge=0, le=99, description="number of the station's block; each station its own")] = 0
+
+
+class Method(Struct, frozen=True, forbid_unknown_fields=True):
+    """How parts are judged. Left out, calibration uses its measured default."""
+
+    kind: Annotated[Literal["patchcore"], Meta(description="patchcore: nearest neighbours in a bank of good patches")] = (
+        "patchcore"
+    )
+    backbone: Annotated[Name, Meta(description="lite0, lite2, or one added by `inspectd backbone add`")] = "lite0"
+    layers: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=200)], ...],
+        Meta(description="blocks of the backbone whose features are used, shallow to deep"),
+    ] = (4, 10)
+    input_px: Annotated[
+        int, Meta(ge=64, le=1600, multiple_of=32, description="side to which the roi is resized, a multiple of 32")
+    ] = 224
+    patch: Annotated[Literal[1, 3, 5, 7, 9], Meta(description="neighbourhood averaged into one patch vector")] = 3
+    bank: Annotated[Annotated[int, Meta(ge=16, le=1_000_000)], Meta(description="vectors kept in the memory bank")] = 6000
+    sampler: Annotated[Literal["greedy", "random"], Meta(description="how the bank is chosen: greedy k-centre, or random")] = (
+        "greedy"
+    )
+    score: Annotated[
+        Literal["smoothed_max", "max", "eq7"],
+        Meta(description="smoothed_max (default), max (paper eq. 6) or eq7 (re-weighted)"),
+    ] = "smoothed_max"
+    sigma: Annotated[float, Meta(ge=0, le=8, description="smoothing of smoothed_max, in patches")] = 1.0
+
+
+class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the threshold is found."""
+
+    rule: Annotated[
+        Literal["f1", "full_recall", "max_false_reject"] | None,
+        Meta(description="f1 (default where bad parts are given), full_recall, or max_false_reject (from good parts alone)"),
+    ] = None
+    max_false_reject: Annotated[
+        Annotated[float, Meta(gt=0, lt=0.5)] | Literal["best"],
+        Meta(description="largest share of good parts rejected, e.g. 0.02; best: the smallest that the pictures support"),
+    ] = "best"
+
+
+class Keep(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which pictures the journal keeps."""
+
+    pictures: Annotated[Literal["all", "rejects", "none"], Meta(description="all, rejects (FAIL and UNDECIDED) or none")] = (
+        "rejects"
+    )
+
+
+class Station(Struct, frozen=True, forbid_unknown_fields=True):
+    """One station file: one camera, one place on the line."""
+
+    station: Annotated[Name, Meta(description="the station's name, equal to the file's")]
+    camera: Annotated[Camera, Meta(description="where pictures come from")]
+    deadline_ms: Annotated[Ms, Meta(description="from the trigger until the result must stand at the PLC")]
+    delivery_ms: Annotated[Ms, Meta(description="kept of the deadline for the way to the PLC; at least its poll interval")] = (
+        10.0
+    )
+    trigger: Annotated[
+        Literal["camera", "plc", "software"],
+        Meta(description="what says that a part is there: the camera itself, a PLC bit, or `inspectd trigger`"),
+    ] = "camera"
+    part_id: Annotated[Literal["file_name", "plc", "none"], Meta(description="where the part's name comes from")] = "file_name"
+    group_by: Annotated[
+        str | None,
+        Meta(description="regular expression with one group, on the file name: pictures of one part or lot, never split"),
+    ] = None
+    roi: Annotated[Roi | None, Meta(description="rectangle that is judged; left out: the whole picture")] = None
+    mask: Annotated[
+        str | None, Meta(description="PNG of the roi's size; black pixels are not judged; relative to this file")
+    ] = None
+    mm_per_px: Annotated[
+        Annotated[float, Meta(gt=0, le=100)] | None, Meta(description="millimetres per pixel, for defect sizes")
+    ] = None
+    products: Annotated[
+        tuple[Name, ...], Meta(min_length=1, description="products of this station; the first is active at start")
+    ] = ("default",)
+    plc: Annotated[PlcBlock | None, Meta(description="where the result goes; left out: no PLC")] = None
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="of all random choices in calibration")] = 0
+    method: Annotated[Method, Meta(description="how parts are judged")] = field(default_factory=Method)
+    threshold: Annotated[Threshold, Meta(description="how the threshold is found")] = field(default_factory=Threshold)
+    keep: Annotated[Keep, Meta(description="which pictures the journal keeps")] = field(default_factory=Keep)
+
+
+class Workers(Struct, frozen=True, forbid_unknown_fields=True):
+    """The pool that scores pictures."""
+
+    count: Annotated[int, Meta(ge=1, le=64, description="worker processes")] = 1
+    threads: Annotated[int, Meta(ge=1, le=64, description="threads of each worker")] = 2
+    max_batch: Annotated[int, Meta(ge=1, le=64, description="most pictures in one forward pass")] = 8
+
+
+class Plc(Struct, frozen=True, forbid_unknown_fields=True):
+    """One connection to a PLC."""
+
+    protocol: Annotated[Literal["modbus_tcp"], Meta(description="modbus_tcp: inspectd is the server, the PLC polls")]
+    address: Annotated[
+        str, Meta(pattern=r"^[^\s:]+:\d{1,5}$", description="host:port on which the server listens, e.g. 0.0.0.0:502")
+    ]
+    heartbeat_ms: Annotated[
+        float, Meta(ge=0, le=60_000, description="the PLC's heartbeat must change within this time; 0: not supervised")
+    ] = 0.0
+
+
+class Retention(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the journal keeps what."""
+
+    days: Annotated[int, Meta(ge=1, le=3650, description="days of verdicts")] = 365
+    picture_days: Annotated[int, Meta(ge=1, le=3650, description="days of pictures")] = 30
+    min_free_mb: Annotated[int, Meta(ge=1, le=10_000_000, description="below this free space pictures are no longer kept")] = (
+        1024
+    )
+
+
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
+    """line.yaml: what all stations share."""
+
+    workers: Annotated[Workers, Meta(description="the pool that scores pictures")] = field(default_factory=Workers)
+    plcs: Annotated[dict[Name, Plc], Meta(description="connections to PLCs, by name")] = field(default_factory=dict)
+    retention: Annotated[Retention, Meta(description="how long the journal keeps what")] = field(default_factory=Retention)
+    state_dir: Annotated[str | None, Meta(description="where the daemon keeps bundles, journal and counters (or --state)")] = (
+        None
+    )
+    run_dir: Annotated[str | None, Meta(description="directory of sockets and lock file (or --run-dir)")] = None
+    metrics: Annotated[
+        Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}$")] | None,
+        Meta(description="host:port where Prometheus reads metrics; left out: nowhere"),
+    ] = None
+
+
+class Config(Struct, frozen=True):
+    """All files of one configuration directory, read and checked together."""
+
+    directory: str
+    line: Line
+    stations: dict[str, Station]  # by name
+    files: dict[str, str]  # station name -> path of its file

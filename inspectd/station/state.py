@@ -1,0 +1,99 @@
+"""Where things lie under the state directory, and the two small files that are replaced whole: `current` and run counters."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from inspectd.errors import BadBundle, DaemonError
+
+
+class Current(msgspec.Struct, frozen=True):
+    """The bundle by which a station's product is judged; read at start only, replaced by whoever activates."""
+
+    bundle: int
+    fingerprint: str
+    threshold: float
+
+
+@dataclass(frozen=True)
+class StateDir:
+    """Paths under the state directory. Only `replace` and `next_run` write."""
+
+    root: Path
+
+    @property
+    def backbones(self) -> Path:
+        """Graphs cut for stations, and base graphs that were added: `<sha256>.onnx`."""
+        return self.root / "backbones"
+
+    @property
+    def journal(self) -> Path:
+        """One SQLite file a day."""
+        return self.root / "journal"
+
+    @property
+    def spool(self) -> Path:
+        """Segments that dispatch appends to and journald drains."""
+        return self.root / "spool"
+
+    @property
+    def pictures(self) -> Path:
+        """Kept pictures and heat maps: `<day>/<station>/<run>-<seq>.png` and `….map.png`."""
+        return self.root / "pictures"
+
+    def product(self, station: str, product: str = "default") -> Path:
+        """All of one station's product: bundles and `current`."""
+        return self.root / "stations" / station / product
+
+    def bundle(self, station: str, product: str, number: int) -> Path:
+        """Directory of one bundle."""
+        return self.product(station, product) / "bundles" / str(number)
+
+    def bundles(self, station: str, product: str = "default") -> list[int]:
+        """Numbers of the bundles on disk, oldest first."""
+        folder = self.product(station, product) / "bundles"
+        return sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit()) if folder.is_dir() else []
+
+    def read_current(self, station: str, product: str = "default") -> Current | None:
+        """Read the active bundle, None if there is none; BadBundle if the file is damaged."""
+        path = self.product(station, product) / "current"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Current)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, OSError) as error:
+            raise BadBundle(f"{path}: cannot be read: {error}; activate a bundle again") from error
+
+    def write_current(self, station: str, product: str, current: Current) -> None:
+        """Replace the active bundle of a station's product, whole or not at all."""
+        replace(self.product(station, product) / "current", msgspec.json.encode(current))
+
+    def next_run(self, source: str) -> int:
+        """Count one more start of a trigger source; on disk before it returns."""
+        path = self.root / "runs" / source
+        try:
+            run = int(path.read_text(encoding="ascii")) + 1
+        except FileNotFoundError:
+            run = 1
+        except ValueError as error:
+            raise DaemonError(f"{path}: expected a number, the count of starts: {error}; keys could repeat") from error
+        replace(path, str(run).encode())
+        return run
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, and have it on disk before returning."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with new.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

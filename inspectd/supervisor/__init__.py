@@ -1,0 +1,1 @@
+"""Starts, watches and stops all processes: TABLE 2."""

@@ -1,0 +1,1 @@
+"""Numerics: from uint8 pixels to scores. No clock, no log, no sockets."""

@@ -1,0 +1,1 @@
+"""Methods of anomaly detection under one contract."""

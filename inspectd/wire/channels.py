@@ -1,0 +1,48 @@
+"""TABLE 1: every channel. A newcomer reads this beside TABLE 2 (supervisor/processes.py).
+
+The binding side is the one that outlives its peers. All endpoints are ipc sockets in the run directory (mode 0700).
+High-water marks are messages per peer; nothing ever blocks in a send: a full channel says so, and the column
+`when full` is what the sender then does.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Pattern = Literal["ROUTER/DEALER", "PUB/SUB", "PULL/PUSH"]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel: who binds it, who connects, in which pattern (bound/connected), how deep, and what a full one means."""
+
+    name: str
+    pattern: Pattern
+    bound_by: str
+    connected_by: str
+    carries: str
+    hwm: int
+    when_full: str
+
+
+TABLE_1 = (
+    Channel("triggers", "ROUTER/DEALER", "dispatchd", "ingestd, plcd", "Trigger, NoFrame, SourceState > < Ack, Shoot",
+            10_000, "kept by the source and sent again until acknowledged"),
+    Channel("frames", "ROUTER/DEALER", "dispatchd", "ingestd", "Frame + pixels >",
+            4, "reported on triggers as NoFrame(OVERLOAD)"),
+    Channel("work", "ROUTER/DEALER", "dispatchd", "workerd", "Hold, Work + pixels > < Answers + maps, WorkerState",
+            64, "never: workers pull, and dispatch sends at most the free places"),
+    Channel("deliveries", "ROUTER/DEALER", "dispatchd", "plcd", "Opened, Closed > < Outcome, PlcState; DeliveryAck both ways",
+            10_000, "sent again until acknowledged"),
+    Channel("verdicts", "PUB/SUB", "dispatchd", "watchers", "Closed >",
+            1_000, "lost; the watcher sees a gap in n"),
+    Channel("beats", "PUB/SUB", "dispatchd", "ingestd, plcd, supervisord", "Beat >",
+            10, "lost; the next one comes in 100 ms"),
+    Channel("pictures", "PULL/PUSH", "journald", "dispatchd", "KeptPicture + pixels + map >",
+            16, "the picture is not kept, and counted"),
+    Channel("orders", "ROUTER/DEALER", "supervisord", "every child", "Order > < Health, Done",
+            1_000, "Health: lost, the next comes in 200 ms; Order: the child counts as hung"),
+    Channel("control", "ROUTER/DEALER", "supervisord", "the command line", "Command > < Reply",
+            100, "the command fails and says so"),
+)  # fmt: skip
+
+CHANNELS = {channel.name: channel for channel in TABLE_1}

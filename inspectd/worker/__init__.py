@@ -1,0 +1,1 @@
+"""The pool: runs vision on frames that dispatch hands out."""
