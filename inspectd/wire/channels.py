@@ -25,7 +25,7 @@ class Channel:
 
 
 TABLE_1 = (
-    Channel("triggers", "ROUTER/DEALER", "dispatchd", "ingestd, plcd", "Trigger, NoFrame, SourceState > < Ack, Shoot",
+    Channel("triggers", "ROUTER/DEALER", "dispatchd", "ingestd, plcd", "Trigger, NoFrame, SourceState > < Ack, Place, Shoot",
             10_000, "kept by the source and sent again until acknowledged"),
     Channel("frames", "ROUTER/DEALER", "dispatchd", "ingestd", "Frame + pixels >",
             4, "reported on triggers as NoFrame(OVERLOAD)"),

@@ -109,6 +109,12 @@ class Ack(Message, frozen=True):
     no_frame: bool = False
 
 
+class Place(Message, frozen=True):
+    """dispatch has closed this key: a source that waits for places may send one more."""
+
+    key: Key
+
+
 class Shoot(Message, frozen=True):
     """dispatch asks the station's ingestd to take the picture for a trigger that another source numbered."""
 
@@ -197,6 +203,7 @@ class WorkerState(Message, frozen=True):
     session: str  # the dispatch session it answers to; empty before the first Hold
     name: str  # workerd-1; its socket identity is new at each start
     places: int  # free places, absolute
+    received: int  # Work messages of this session that it has taken: places count only once it has seen all that was sent
     held: dict[str, Held]  # by fingerprint
     refused: dict[str, str]  # fingerprint -> why it was refused
     p95_ms: dict[str, float]  # "batch_key:size" -> p95 of the time for such a batch
@@ -377,14 +384,14 @@ class Checkpoint(Message, frozen=True):
     """The head of a spool segment: all that dispatch must know to go on without older segments."""
 
     utc_ns: int
-    open: list[Opened]
-    unsettled: list[Closed]  # closed, line outcome not yet known
+    opened: list[Opened]  # all keys whose line outcome is not known yet
+    closed: list[Closed]  # those of them that are closed
     sources: dict[str, tuple[int, int]]  # station -> (run, last seq)
     counts: dict[str, dict[str, int]]  # station -> verdict or outcome -> count
 
 
 AnyMessage = (
-    Trigger | NoFrame | SourceState | Ack | Shoot | Frame | Hold | Work | Answers | WorkerState
+    Trigger | NoFrame | SourceState | Ack | Place | Shoot | Frame | Hold | Work | Answers | WorkerState
     | Opened | Closed | Outcome | Late | DeliveryAck | PlcState | Beat | KeptPicture
     | Health | Order | Done | Command | Reply | Commanded | Checkpoint
 )  # fmt: skip
