@@ -1,0 +1,279 @@
+"""A bundle: all that judges one station's product, in one directory that is written whole and read with suspicion.
+
+    manifest.json   settings, thresholds, and the sha256 of every other file of judgement
+    <role>.npy      one array a role: bank, channel mean and scale, mask …
+    golden.npz      pictures with known scores; who loads the bundle must get the same scores again
+    report.html     for people; no part of the fingerprint
+
+Writing goes to a directory beside the target, onto the disk, and is then renamed. Nothing is pickled.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta, Struct, field
+
+from inspectd.errors import BadBundle
+from inspectd.vision.golden import Golden
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+GOLDEN = "golden.npz"
+_OUTSIDE_FINGERPRINT = ("fingerprint", "created", "signature", "timings")
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]  # never a path: no slash, no leading dot
+Array = npt.NDArray[Any]
+
+
+class ArrayRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """One array of the bundle and what its file must be."""
+
+    role: str
+    file: FileName
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: Sha256  # of the file
+
+
+class Member(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One judge: a backbone graph and a method with its settings. A bundle has one or more."""
+
+    method: Literal["patchcore"] = "patchcore"
+    backbone: Sha256  # of the cut graph: <state>/backbones/<sha256>.onnx
+    backbone_name: str
+    layers: tuple[int, ...]
+    patch: int
+    input_px: tuple[int, int]  # (height, width) to which the roi is resized
+    tiling: None = None
+    score: Literal["smoothed_max", "max", "eq7"] = "smoothed_max"
+    sigma: float = 1.0  # of smoothed_max, in patches
+    map_sigma_px: float = 4.0  # smoothing of the heat map, in roi pixels
+    normalisation: Literal["channel"] = "channel"  # (v - channel_mean) / channel_scale, after the graph
+    weight: float = 1.0
+    arrays: dict[str, str] = field(default_factory=dict)  # the method's name for it -> role; bank, channel_mean, channel_scale
+
+
+class PictureSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What pictures the station sends; any other is UNDECIDED(wrong_picture)."""
+
+    camera_px: tuple[int, int]  # (height, width) of the camera's picture, before the roi is cut
+    pixel_format: Literal["mono8", "rgb8"]
+    roi: tuple[int, int, int, int] | None = None  # x, y, width, height in camera pixels; None: the whole picture
+    mask_sha256: str = ""  # of the mask's file as the integrator gave it; the mask itself is the array of role `mask`
+    mm_per_px: float | None = None
+
+    @property
+    def judged_px(self) -> tuple[int, int]:
+        """(height, width) of what ingest sends: the roi, or the whole picture."""
+        return (self.roi[3], self.roi[2]) if self.roi else self.camera_px
+
+
+class FoundThreshold(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A threshold and how it was found."""
+
+    value: float
+    how: str  # a sentence for people
+    facts: dict[str, float | int | str] = field(default_factory=dict)  # asked and reached rates, counts, confidence …
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """manifest.json. `arrays`, `golden_sha256` and `fingerprint` are filled in by `write`.
+
+    The bundle's number is its directory's name and not in here: the same inputs give the same fingerprint at any number.
+    """
+
+    format: int = FORMAT
+    station: str
+    product: str = "default"
+    members: tuple[Member, ...]
+    picture: PictureSpec
+    threshold: float  # the active one: score >= threshold is FAIL
+    thresholds: dict[str, FoundThreshold] = field(default_factory=dict)  # by rule
+    seed: int = 0
+    versions: dict[str, str] = field(default_factory=dict)  # of libraries, processor type, thread count
+    pictures: dict[str, str] = field(default_factory=dict)  # calibration picture -> sha256
+    metrics: dict[str, float | int | str] = field(default_factory=dict)
+    arrays: tuple[ArrayRef, ...] = ()
+    golden_sha256: str = ""
+    fingerprint: str = ""
+    created: str = ""  # UTC, for people
+    signature: str = ""  # who released it
+    timings: dict[str, float] = field(default_factory=dict)  # seconds, by step
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory: `arrays` by role, float arrays finite, everything as the manifest says."""
+
+    directory: Path
+    manifest: Manifest
+    arrays: Mapping[str, Array]
+    golden: Golden
+
+    @property
+    def number(self) -> int:
+        """Its place in the product's history: the directory's name."""
+        return int(self.directory.name)
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """First 16 hex digits of a sha256 over the manifest as canonical JSON, without who, when and how long.
+
+    ValueError if a number is NaN or infinite: JSON has no such numbers.
+    """
+    fields = msgspec.to_builtins(manifest)
+    for name in _OUTSIDE_FINGERPRINT:
+        del fields[name]
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def write(
+    directory: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Golden, files: Mapping[str, bytes] | None = None
+) -> Bundle:
+    """Write a bundle, whole or not at all, and return it with its fingerprint.
+
+    `arrays` by role; `files` are further files by name, such as report.html, outside the fingerprint.
+    BadBundle if the directory exists, cannot be written, or something in it could not be read back.
+    """
+    if directory.exists():
+        raise BadBundle(f"{directory}: exists already; a bundle is never changed, write the next number")
+    new = directory.with_name(f".{directory.name}.{os.getpid()}.new")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        sealed = _fill(new, manifest, arrays, golden)
+        for name, data in (files or {}).items():
+            (new / name).write_bytes(data)
+        _to_disk(new)
+        new.rename(directory)
+        _sync(directory.parent)
+    except OSError as error:
+        raise BadBundle(f"{directory}: cannot be written: {error}; check the rights and the free space there") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return Bundle(directory, sealed, dict(arrays), golden)
+
+
+def read(directory: Path) -> Bundle:
+    """Read a bundle; BadBundle naming the file and the reason if anything in it is not as its manifest says."""
+    manifest = read_manifest(directory)
+    arrays = {ref.role: _read_array(directory, ref) for ref in manifest.arrays}
+    _check_roles(directory, manifest)
+    path = directory / GOLDEN
+    _check_sha256(path, manifest.golden_sha256)
+    return Bundle(directory, manifest, arrays, Golden.read(path))
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read manifest.json alone; BadBundle if it is missing, of a newer format, or other than its fingerprint says."""
+    path = directory / MANIFEST
+    try:
+        data = path.read_bytes()
+        found = msgspec.json.decode(data, type=_Versioned).format
+        if found != FORMAT:
+            raise BadBundle(f"{path}: expected bundle format {FORMAT}, got {found}; update inspectd, or calibrate again")
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except OSError as error:
+        raise BadBundle(f"{path}: cannot be read: {error.strerror}; calibrate the station, or restore the bundle") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadBundle(f"{path}: expected a bundle's manifest: {error}; calibrate again, or restore the bundle") from error
+    actual = fingerprint(manifest)
+    if actual != manifest.fingerprint:
+        raise BadBundle(
+            f"{path}: expected fingerprint {manifest.fingerprint}, got {actual}: it was changed by hand; calibrate again"
+        )
+    return manifest
+
+
+class _Versioned(Struct):
+    """Only the version of a manifest, whatever else a newer release put there."""
+
+    format: int
+
+
+def _fill(new: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Golden) -> Manifest:
+    refs = tuple(_write_array(new, role, arrays[role]) for role in sorted(arrays))
+    golden.write(new / GOLDEN)
+    sealed = msgspec.structs.replace(manifest, arrays=refs, golden_sha256=_sha256(new / GOLDEN), fingerprint="")
+    _check_roles(new, sealed)
+    try:
+        sealed = msgspec.structs.replace(sealed, fingerprint=fingerprint(sealed))
+    except ValueError as error:
+        raise BadBundle(f"{new / MANIFEST}: expected finite numbers only: {error}") from error
+    (new / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n")
+    return sealed
+
+
+def _write_array(folder: Path, role: str, array: Array) -> ArrayRef:
+    path = folder / f"{role}.npy"
+    _check_finite(path, array)
+    np.save(path, np.ascontiguousarray(array), allow_pickle=False)
+    return ArrayRef(role, path.name, array.shape, array.dtype.name, _sha256(path))
+
+
+def _read_array(folder: Path, ref: ArrayRef) -> Array:
+    path = folder / ref.file
+    _check_sha256(path, ref.sha256)
+    try:
+        array: Array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BadBundle(f"{path}: expected a NumPy array: {error}; restore the bundle, or calibrate again") from error
+    if array.shape != ref.shape or array.dtype.name != ref.dtype:
+        raise BadBundle(f"{path}: expected {ref.dtype} of shape {ref.shape}, got {array.dtype.name} of shape {array.shape}")
+    _check_finite(path, array)
+    return array
+
+
+def _check_finite(path: Path, array: Array) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int(np.size(array) - np.isfinite(array).sum())
+        raise BadBundle(f"{path}: expected finite numbers, got {bad} that are NaN or infinite; calibrate again")
+
+
+def _check_roles(folder: Path, manifest: Manifest) -> None:
+    there = {ref.role for ref in manifest.arrays}
+    wanted = {role for member in manifest.members for role in member.arrays.values()}
+    wanted |= {"mask"} if manifest.picture.mask_sha256 else set()
+    if missing := sorted(wanted - there):
+        raise BadBundle(f"{folder / MANIFEST}: expected arrays of the roles {', '.join(missing)}, got {sorted(there)}")
+
+
+def _check_sha256(path: Path, wanted: str) -> None:
+    try:
+        actual = _sha256(path)
+    except OSError as error:
+        raise BadBundle(f"{path}: cannot be read: {error.strerror}; restore the bundle, or calibrate again") from error
+    if actual != wanted:
+        raise BadBundle(
+            f"{path}: expected sha256 {wanted[:12]}…, got {actual[:12]}…: damaged; restore the bundle, or calibrate again"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _to_disk(folder: Path) -> None:
+    for path in folder.iterdir():
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
