@@ -1,0 +1,140 @@
+"""From scores to a threshold, and which parts are scored by which bank. Pure.
+
+From good parts alone the threshold is an order statistic. If n good groups (parts, lots) are scored by a bank that did not
+see them, the share of all good groups that score above the r-th highest of the n is distributed as Beta(r, n - r + 1),
+whatever the scores' distribution (Wilks 1941, distribution-free tolerance limits): it is at most `rate` with probability
+P(Bin(n, rate) >= r). The rule takes the largest r for which that is at least the confidence, and puts the threshold just
+above that score. Exact for held-out parts; an estimate for cross-fitted ones, whose banks are a little smaller.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calibration import metrics
+from inspectd.errors import NotEnoughPictures
+
+Rate = float | Literal["best"]
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Found:
+    """A threshold and how it was found: `how` is a sentence for people, `facts` its numbers."""
+
+    value: float
+    how: str
+    facts: dict[str, float | int | str]
+
+
+def supported_rate(groups: int, confidence: float = CONFIDENCE) -> float:
+    """Return the smallest false-reject rate that so many good groups can support: that of the highest score."""
+    return -math.expm1(math.log1p(-confidence) / groups) if groups else 1.0
+
+
+def groups_for(rate: float, confidence: float = CONFIDENCE) -> int:
+    """Return how many good groups support a false-reject rate."""
+    return math.ceil(math.log1p(-confidence) / math.log1p(-rate) - 1e-9)  # 1e-9: a rate that is just supported is
+
+
+def rank_for(groups: int, rate: float, confidence: float = CONFIDENCE) -> int:
+    """Return the largest rank r, 1 being the highest score, with P(Bin(groups, rate) >= r) >= confidence; 0 if none has."""
+    below, rank = 0.0, 0  # below: P(Bin < rank + 1)
+    while rank < groups:
+        below += _binomial(groups, rank, rate)
+        if below > (1 - confidence) * (1 + 1e-9):  # as in groups_for
+            break
+        rank += 1
+    return rank
+
+
+def max_false_reject(scores: ArrayLike, groups: Sequence[str], rate: Rate, *, exact: bool) -> Found:
+    """Find the threshold from good parts alone: scores [n] and the group of each; a group counts with its highest score.
+
+    `exact` says that the scores are held out, not cross-fitted. NotEnoughPictures names the rate that the groups support.
+    """
+    highest = np.sort(_by_group(scores, groups))[::-1]
+    asked = supported_rate(len(highest)) if rate == "best" else rate
+    rank = rank_for(len(highest), asked)
+    if not rank:
+        raise NotEnoughPictures(
+            f"expected at least {groups_for(asked)} good groups (parts or lots) for a false-reject rate of {asked:.3g}, got "
+            f"{len(highest)}; they support {_percent_up(len(highest))} (max_false_reject: best), or give more good pictures"
+        )
+    # just above the score of that rank: a part with the very same score passes, as the guarantee counts scores above
+    value = float(np.nextafter(highest[rank - 1], np.inf))
+    kind = "held-out" if exact else "cross-fitted"
+    guarantee = "" if exact else " (an estimate: each part was scored by a bank of the others)"
+    how = (
+        f"just above score {rank} from the top of {len(highest)} {kind} good groups: "
+        f"at most {asked:.2%} of good groups rejected, with {CONFIDENCE:.0%} confidence{guarantee}"
+    )
+    return Found(value, how, {"rate": asked, "rank": rank, "groups": len(highest), "confidence": CONFIDENCE, "scores": kind})
+
+
+def f1(good: ArrayLike, bad: ArrayLike) -> Found:
+    """Find the threshold of the largest F1 over labelled parts."""
+    best = metrics.f1_optimal(good, bad)
+    return Found(best.threshold, f"largest F1 ({best.f1:.3f}) over {_counted(best)}", _facts(best))
+
+
+def full_recall(good: ArrayLike, bad: ArrayLike) -> Found:
+    """Find the highest threshold that rejects every labelled bad part."""
+    best = metrics.full_recall(good, bad)
+    return Found(best.threshold, f"highest threshold that rejects every known defect, over {_counted(best)}", _facts(best))
+
+
+def folds(groups: Sequence[str], count: int, seed: int) -> NDArray[np.int64]:
+    """Deal the pictures into folds [n] of about the same size, never splitting a group; NotEnoughPictures if too few groups."""
+    names, index, sizes = np.unique(np.asarray(groups, np.str_), return_inverse=True, return_counts=True)
+    if len(names) < count:
+        raise NotEnoughPictures(
+            f"expected at least {count} groups (parts or lots) for {count} folds, got {len(names)}; give more good pictures"
+        )
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    fold_of, load = np.empty(len(names), np.int64), np.zeros(count, np.int64)
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:  # the largest first, each to the emptiest fold
+        fold_of[group] = load.argmin()
+        load[fold_of[group]] += sizes[group]
+    return fold_of[index]
+
+
+def _by_group(scores: ArrayLike, groups: Sequence[str]) -> NDArray[np.float64]:
+    values = np.asarray(scores, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"scores: expected finite numbers, got {values[~np.isfinite(values)][0]}")
+    names, index = np.unique(np.asarray(groups, np.str_), return_inverse=True)
+    highest = np.full(len(names), -np.inf)
+    np.maximum.at(highest, index, values)
+    return highest
+
+
+def _binomial(n: int, k: int, p: float) -> float:
+    """Return P(Bin(n, p) = k), 0 < p < 1."""
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+def _percent_up(groups: int) -> str:
+    """Write the supported rate rounded up, so that asking for what is written is granted."""
+    return f"{math.ceil(supported_rate(groups) * 1e4) / 1e4:.4g}"
+
+
+def _counted(found: metrics.Confusion) -> str:
+    good, bad = found.passed + found.false_rejects, found.rejected + found.escaped
+    return f"{good} good parts ({found.false_rejects} rejected) and {bad} bad ones ({found.escaped} passed)"
+
+
+def _facts(found: metrics.Confusion) -> dict[str, float | int | str]:
+    return {
+        "f1": found.f1,
+        "false_rejects": found.false_rejects,
+        "escaped": found.escaped,
+        "good": found.passed + found.false_rejects,
+        "bad": found.rejected + found.escaped,
+    }

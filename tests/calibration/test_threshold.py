@@ -1,0 +1,114 @@
+"""A threshold rejects no more good parts than promised, and says when the pictures cannot promise that."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calibration import threshold
+from inspectd.errors import NotEnoughPictures
+
+
+@pytest.mark.parametrize(("groups", "rate"), [(149, 0.02), (299, 0.01), (598, 0.005)])
+def test_149_299_and_598_groups_support_2_1_and_half_a_percent(groups: int, rate: float) -> None:
+    """With these many groups the rate is supported, with one fewer it is not."""
+    assert threshold.rank_for(groups, rate) == 1
+    assert threshold.rank_for(groups - 1, rate) == 0
+    assert threshold.groups_for(rate) == groups
+    assert threshold.supported_rate(groups) <= rate < threshold.supported_rate(groups - 1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 3000), st.floats(0.001, 0.4), st.sampled_from([0.9, 0.95, 0.99]))
+def test_the_rank_is_the_largest_that_the_binomial_allows(groups: int, rate: float, confidence: float) -> None:
+    """P(Bin >= rank) is at least the confidence, and for the next rank it is below (scipy's binomial)."""
+    rank = threshold.rank_for(groups, rate, confidence)
+    assert rank == 0 or scipy.stats.binom.sf(rank - 1, groups, rate) >= confidence - 1e-9
+    assert scipy.stats.binom.sf(rank, groups, rate) < confidence + 1e-9
+
+
+@given(st.integers(1, 100_000))
+def test_the_best_supported_rate_is_supported_by_the_highest_score(groups: int) -> None:
+    """Whatever the number of groups, the rate they support gives them rank 1, and needs no more groups than they are."""
+    rate = threshold.supported_rate(groups)
+    assert threshold.rank_for(groups, rate) == 1
+    assert threshold.groups_for(rate) == groups
+
+
+@pytest.mark.parametrize(("groups", "rate"), [(60, "best"), (200, 0.05), (400, 0.02)])
+def test_in_95_of_100_lines_the_false_reject_rate_is_what_was_promised(groups: int, rate: threshold.Rate) -> None:
+    """4,000 simulated calibrations on exponential scores: the true rate above the threshold keeps the promise in 95 %."""
+    rng = np.random.default_rng(groups)
+    promised = threshold.supported_rate(groups) if rate == "best" else rate
+    names = [str(i) for i in range(groups)]
+    found = [threshold.max_false_reject(rng.exponential(size=groups), names, rate, exact=True).value for _ in range(4000)]
+    kept = np.mean(np.exp(-np.array(found)) <= promised)
+    assert kept >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 4000)  # three standard errors of the simulation
+
+
+def test_a_group_counts_once_with_its_highest_score() -> None:
+    """Many pictures of a few parts support no more than those parts do."""
+    scores = np.arange(300.0)
+    found = threshold.max_false_reject(scores, [str(i // 5) for i in range(300)], "best", exact=False)
+    assert found.facts["groups"] == 60
+    assert found.value == np.nextafter(299.0, np.inf)
+    assert "cross-fitted" in found.how
+    assert "estimate" in found.how
+    assert "estimate" not in threshold.max_false_reject(scores, [str(i) for i in range(300)], "best", exact=True).how
+
+
+def test_the_part_at_the_threshold_passes() -> None:
+    """Scores equal to that of the rank, however many, are not rejected: the promise counts scores above it."""
+    scores = np.array([1.0] * 100 + [2.0] * 100)
+    found = threshold.max_false_reject(scores, [str(i) for i in range(200)], 0.1, exact=True)
+    assert (scores >= found.value).sum() == 0
+
+
+def test_too_few_groups_are_refused_with_the_rate_they_support() -> None:
+    """The message names how many are needed, how many came, and a rate that is granted when asked for."""
+    scores, names = np.arange(100.0), [str(i) for i in range(100)]
+    with pytest.raises(NotEnoughPictures, match=r"at least 149 good groups .* rate of 0.02, got 100; they support 0.0296 "):
+        threshold.max_false_reject(scores, names, 0.02, exact=True)
+    assert threshold.max_false_reject(scores, names, 0.0296, exact=True).value == np.nextafter(99.0, np.inf)
+
+
+def test_a_score_that_is_no_number_is_refused() -> None:
+    """NaN would sort itself to the top."""
+    with pytest.raises(ValueError, match="finite"):
+        threshold.max_false_reject([1.0, np.nan], ["a", "b"], "best", exact=True)
+
+
+def test_labelled_rules_say_what_they_cost() -> None:
+    """F1 trades one against the other; full recall lets no known defect pass. Both name their counts."""
+    good, bad = [1.0, 2.0, 3.0, 6.0], [5.0, 7.0, 8.0, 1.5]
+    best = threshold.f1(good, bad)
+    assert best.value == 4.0
+    assert (best.facts["false_rejects"], best.facts["escaped"]) == (1, 1)
+    assert best.how == "largest F1 (0.750) over 4 good parts (1 rejected) and 4 bad ones (1 passed)"
+    safe = threshold.full_recall(good, bad)
+    assert safe.value == 1.25
+    assert (safe.facts["false_rejects"], safe.facts["escaped"]) == (3, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=120), st.integers(2, 5), st.integers(0, 2**31 - 1))
+def test_folds_never_split_a_group(groups: list[int], count: int, seed: int) -> None:
+    """Every group lies in one fold, no fold is empty, and the same seed deals the same folds."""
+    names = [f"lot-{g}" for g in groups]
+    if len(set(names)) < count:
+        with pytest.raises(NotEnoughPictures, match=f"at least {count} groups"):
+            threshold.folds(names, count, seed)
+        return
+    dealt = threshold.folds(names, count, seed)
+    assert len({(name, fold) for name, fold in zip(names, dealt.tolist(), strict=True)}) == len(set(names))
+    assert set(dealt.tolist()) == set(range(count))
+    assert dealt.tolist() == threshold.folds(names, count, seed).tolist()
+
+
+def test_single_pictures_are_dealt_evenly_and_by_seed() -> None:
+    """Folds of parts with one picture each differ by at most one; another seed deals otherwise."""
+    names = [str(i) for i in range(103)]
+    dealt = threshold.folds(names, 5, 0)
+    assert sorted(np.bincount(dealt).tolist()) == [20, 20, 21, 21, 21]
+    assert dealt.tolist() != threshold.folds(names, 5, 1).tolist()
