@@ -50,7 +50,7 @@ class Outbox(Generic[Id]):
         self._sent_ns.clear()
 
     def next_due_ns(self) -> int | None:
-        """When `due` will have something next, None if nothing is kept."""
+        """When something is due next; None if nothing is kept."""
         if len(self._sent_ns) < len(self._kept):
             return 0
-        return min(self._sent_ns.values(), default=None)  # callers add nothing: an upper bound of the wait is enough
+        return min(self._sent_ns.values()) + self._again_ns if self._sent_ns else None

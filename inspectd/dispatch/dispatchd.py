@@ -1,0 +1,411 @@
+"""dispatchd: the loop that moves messages between sources, workers, PLCs and the journal; ledger.py decides.
+
+Order of every step: decide (ledger), write to the spool, then act (acknowledge, hand on, publish).
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from inspectd import clock, log
+from inspectd.dispatch import batching
+from inspectd.dispatch.batching import Waiting
+from inspectd.dispatch.deliveries import Deliveries
+from inspectd.dispatch.frames import Frames, Pixels
+from inspectd.dispatch.ledger import Fact, Ledger, Policy
+from inspectd.dispatch.pool import Pool
+from inspectd.dispatch.spool import Spool
+from inspectd.dispatch.stations import Stations
+from inspectd.station.schema import Config
+from inspectd.wire.child import Child, Seat
+from inspectd.wire.messages import (
+    Ack,
+    Answer,
+    Answers,
+    Beat,
+    Closed,
+    Commanded,
+    DeliveryAck,
+    Frame,
+    HealthState,
+    Hold,
+    KeptPicture,
+    Key,
+    LineOutcome,
+    NoFrame,
+    Opened,
+    Order,
+    Outcome,
+    Place,
+    PlcState,
+    Reason,
+    Shoot,
+    SourceState,
+    Trigger,
+    Verdict,
+    Work,
+    WorkerState,
+    WorkItem,
+)
+from inspectd.wire.sockets import Envelope, Hub
+
+BEAT_EVERY_NS = 100 * clock.MS
+EARLY_FRAMES = 64  # pictures that overtook their triggers on the other channel
+FRAMES_PER_STATION = 64
+PLC_GONE_MS = 10_000.0  # past its deadline by so much, with no plcd to tell: the line cannot have seen it
+STOP_SETTLE_NS = 1_000 * clock.MS  # at the end, plcd's last outcomes are awaited so long
+
+
+def main(seat: Seat) -> None:
+    """Run until ordered to stop."""
+    with Hub(seat.run_dir) as hub:
+        Dispatch(seat, hub).run()
+
+
+def policies(config: Config) -> dict[str, Policy]:
+    """What the ledger must know of each station."""
+    return {
+        name: Policy(station.deadline_ms, station.delivery_ms, station.plc.name if station.plc else "")
+        for name, station in config.stations.items()
+    }
+
+
+class Dispatch:
+    """All that dispatch knows; one method per kind of message."""
+
+    def __init__(self, seat: Seat, hub: Hub) -> None:
+        self._config, self._hub = seat.config, hub
+        self._log = log.get("dispatchd")
+        self._session = secrets.token_hex(8)
+        self._triggers, self._frames_in = hub.bind("triggers"), hub.bind("frames")
+        self._work, self._deliver = hub.bind("work"), hub.bind("deliveries")
+        self._verdicts, self._beats = hub.bind("verdicts"), hub.bind("beats")
+        self._pictures = hub.connect("pictures")
+        self._child = Child(hub, seat)
+        self._ledger = Ledger(policies(seat.config), clock.host())
+        self._stations = Stations(seat.config, seat.state)
+        self._pool, self._frames = Pool(), Frames(FRAMES_PER_STATION)
+        self._deliveries = Deliveries(self._deliver, self._ledger)
+        self._sources: dict[str, bytes] = {}  # station -> identity of the source of its triggers
+        self._cameras: dict[str, bytes] = {}  # station -> identity of its ingestd
+        self._early: dict[Key, Pixels] = {}
+        self._maps: dict[Key, tuple[memoryview, tuple[int, ...]]] = {}
+        self._beat_n, self._beat_ns = 0, 0
+        self._stopping_ns = 0
+        self._pictures_lost = 0
+        self._spool = self._take_over(seat.state.spool)
+
+    def _take_over(self, directory: Path) -> Spool:
+        """Open the spool, and close what an earlier dispatch left open."""
+        spool = Spool.open(directory, checkpoint=lambda: self._ledger.checkpoint(clock.utc_ns()))
+        facts = self._ledger.restore(spool.recovered, clock.now_ns())
+        spool.start()
+        spool.append_many(facts)
+        self._log.info("took over", session=self._session, records=len(spool.recovered), closed=len(facts))
+        return spool
+
+    # --- the loop ------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Move messages until everything is settled after a stop."""
+        while not self._finished():
+            self._drain()
+            now = clock.now_ns()
+            self._record(self._ledger.expire(now))
+            self._send_again(self._pool.overdue(now))
+            self._assign()
+            self._flip()
+            self._settle_gone(now)
+            self._deliveries.flush(now)
+            self._beat(now)
+            self._report()
+            self._hub.wait(self._sleep_ms())
+        self._record(self._ledger.give_up())
+        self._spool.close()
+        self._log.info("stopped", counts={k: dict(v) for k, v in self._ledger.counts.items()})
+
+    def _drain(self) -> None:
+        handlers: list[tuple[Any, Callable[[Envelope], None]]] = [
+            (self._triggers, self._on_trigger),
+            (self._frames_in, self._on_frame),
+            (self._work, self._on_work),
+            (self._deliver, self._on_delivery),
+        ]
+        for port, handle in handlers:
+            for envelope in port.drain():
+                handle(envelope)
+        for order in self._child.orders():
+            self._on_order(order)
+
+    def _sleep_ms(self) -> float:
+        now = clock.now_ns()
+        nexts = [self._beat_ns + BEAT_EVERY_NS]
+        deadline = self._ledger.next_deadline_ns()
+        if deadline is not None:
+            nexts.append(deadline + 1)
+        return max(0.0, (min(nexts) - now) / clock.MS)
+
+    def _finished(self) -> bool:
+        if not self._stopping_ns or self._ledger.in_flight:
+            return False
+        return self._ledger.unsettled == 0 or clock.now_ns() - self._stopping_ns > STOP_SETTLE_NS
+
+    # --- triggers and frames --------------------------------------------------------------------------------------
+
+    def _on_trigger(self, envelope: Envelope) -> None:
+        now, sender = clock.now_ns(), envelope.sender
+        match envelope.message:
+            case Trigger(key=key) as trigger if key.station in self._config.stations:
+                self._sources[key.station] = sender
+                self._open(trigger, now)
+                self._triggers.send(Ack(key=key), to=sender)
+            case NoFrame(key=key, reason=reason):
+                self._record(self._ledger.close(key, now, reason=reason))
+                self._triggers.send(Ack(key=key, no_frame=True), to=sender)
+            case SourceState(station=station, run=run, last_seq=last, camera=camera) if station in self._config.stations:
+                if camera:
+                    self._cameras[station] = sender
+                assigned = self._stations.assigned(station)
+                self._record(self._ledger.gap(station, run, last, assigned, now, clock.utc_ns()))
+
+    def _open(self, trigger: Trigger, now: int) -> None:
+        key = trigger.key
+        assigned = self._stations.assigned(key.station)
+        self._record(self._ledger.open(trigger, assigned, now))
+        if self._ledger.opened(key) is None:
+            self._early.pop(key, None)
+            return
+        if self._stations.fault(key.station, self._pool):
+            self._record(self._ledger.close(key, now, reason=Reason.NO_BUNDLE))
+        elif trigger.shoot and not self._shoot(key):
+            self._record(self._ledger.close(key, now, reason=Reason.NO_FRAME))
+        elif key in self._early:
+            self._take(self._early.pop(key))
+
+    def _shoot(self, key: Key) -> bool:
+        camera = self._cameras.get(key.station)
+        return camera is not None and self._triggers.send(Shoot(key=key), to=camera)
+
+    def _on_frame(self, envelope: Envelope) -> None:
+        frame = envelope.message
+        if not isinstance(frame, Frame):
+            return
+        pixels = Pixels(frame, envelope.parts[0])
+        if self._ledger.opened(frame.key):
+            self._take(pixels)
+        elif not self._ledger.knows(frame.key) and len(self._early) < EARLY_FRAMES:
+            self._early[frame.key] = pixels
+
+    def _take(self, pixels: Pixels) -> None:
+        key, now = pixels.frame.key, clock.now_ns()
+        if self._frames.put(pixels):
+            self._ledger.mark(key, "frame_ms", now)
+        else:
+            self._record(self._ledger.close(key, now, reason=Reason.OVERLOAD))
+
+    # --- workers ------------------------------------------------------------------------------------------------------
+
+    def _on_work(self, envelope: Envelope) -> None:
+        match envelope.message:
+            case WorkerState() as state:
+                worker = self._pool.heard(envelope.sender, state, self._session, clock.now_ns())
+                if worker.told != self._stations.version:
+                    hold = Hold(session=self._session, bundles=self._stations.hold())
+                    if self._work.send(hold, to=envelope.sender):
+                        worker.told = self._stations.version
+            case Answers(session=session, items=items) if session == self._session:
+                self._on_answers(envelope.sender, items, envelope.parts)
+
+    def _on_answers(self, sender: bytes, items: list[Answer], parts: list[memoryview]) -> None:
+        now = clock.now_ns()
+        worker = self._pool.workers.get(sender)
+        self._pool.answered(sender, [item.key for item in items])
+        for item, part in zip(items, parts, strict=True):
+            self._ledger.mark(item.key, "scored_ms", now)
+            self._maps[item.key] = part, item.map_shape
+            self._record(self._ledger.close(item.key, now, answer=item, worker=worker.name if worker else ""))
+            self._maps.pop(item.key, None)
+
+    def _assign(self) -> None:
+        """Hand out batches until no worker has a place for what waits."""
+        while self._frames.waiting:
+            now = clock.now_ns()
+            batch = self._next_batch(now)
+            if batch is None:
+                return
+            identity, keys, batch_key = batch
+            if self._work.send(*self._pack(keys, now), to=identity):
+                self._pool.sent(identity, keys, batch_key, now)
+                for key in keys:
+                    self._ledger.mark(key, "sent_ms", now)
+                    self._frames.to_work(key)
+            else:
+                self._send_again(self._pool.died(identity))
+
+    def _next_batch(self, now: int) -> tuple[bytes, list[Key], str] | None:
+        waiting, able = [], {}
+        for key in self._frames.waiting:
+            opened = self._ledger.opened(key)
+            fingerprint = opened.fingerprint if opened else ""
+            if fingerprint not in able:
+                able[fingerprint] = self._pool.pick(fingerprint)
+            if able[fingerprint] is not None:
+                waiting.append(Waiting(self._ledger.decide_by_ns(key), key, self._pool.batch_key(fingerprint)))
+        if not waiting:
+            return None
+        first = min(waiting)
+        opened = self._ledger.opened(first.key)
+        identity = able[opened.fingerprint] if opened else None
+        if identity is None:
+            return None
+        worker = self._pool.workers[identity]
+        mine = [w for w in waiting if (o := self._ledger.opened(w.key)) and o.fingerprint in worker.held]
+        chosen = batching.choose(mine, worker.free, lambda k, n: batching.estimate(worker.p95_ms, k, n), now)
+        return identity, [frame.key for frame in chosen], first.batch_key
+
+    def _pack(self, keys: list[Key], now: int) -> tuple[Work, list[memoryview]]:
+        items, parts = [], []
+        for key in keys:
+            pixels, opened = self._frames.get(key), self._ledger.opened(key)
+            assert pixels is not None  # what waits is held, and open
+            assert opened is not None
+            budget_ms = (self._ledger.decide_by_ns(key) - now) / clock.MS
+            items.append(WorkItem(key, opened.fingerprint, budget_ms, pixels.frame.shape, pixels.frame.pixel_format))
+            parts.append(pixels.part)
+        return Work(session=self._session, items=items), parts
+
+    def _send_again(self, keys: Iterable[Key]) -> None:
+        """Give the frames of a lost worker to another one; what two did not survive is poison."""
+        for key in keys:
+            if self._ledger.opened(key) is None:
+                continue
+            if self._pool.poisoned(key):
+                self._log.warning("poison", key=str(key))
+                self._record(self._ledger.close(key, clock.now_ns(), reason=Reason.POISON))
+            else:
+                self._frames.back(key)
+
+    # --- facts --------------------------------------------------------------------------------------------------------
+
+    def _record(self, facts: list[Fact]) -> None:
+        """Write facts to the spool, then act on them."""
+        if not facts:
+            return
+        self._spool.append_many(facts)
+        for fact in facts:
+            match fact:
+                case Opened():
+                    self._deliveries.put_opened(fact)
+                case Closed():
+                    self._deliveries.put_closed(fact)
+                    self._release(fact)
+                    self._verdicts.send(fact)
+                case Outcome(key=key):
+                    self._deliveries.settled(key)
+        self._deliveries.flush(clock.now_ns())
+
+    def _release(self, closed: Closed) -> None:
+        """Let go of a closed key's picture, keep it where the station wants it, and give its place back."""
+        key = closed.key
+        pixels = self._frames.drop(key)
+        self._pool.forget([key])
+        source = self._sources.get(key.station)
+        if source:
+            self._triggers.send(Place(key=key), to=source)
+        if pixels is None:
+            return
+        keep = self._config.stations[key.station].keep.pictures
+        if keep == "all" or (keep == "rejects" and closed.verdict is not Verdict.PASS):
+            self._keep(pixels, closed)
+
+    def _keep(self, pixels: Pixels, closed: Closed) -> None:
+        part, shape = self._maps.get(closed.key, (memoryview(b""), ()))
+        kept = KeptPicture(
+            key=closed.key,
+            utc_ns=closed.utc_ns,
+            shape=pixels.frame.shape,
+            pixel_format=pixels.frame.pixel_format,
+            map_shape=shape,
+        )
+        if not self._pictures.send(kept, [pixels.part, part]):
+            self._pictures_lost += 1
+
+    # --- PLC -----------------------------------------------------------------------------------------------------------
+
+    def _on_delivery(self, envelope: Envelope) -> None:
+        match envelope.message:
+            case PlcState(plc=plc):
+                self._deliveries.hello(envelope.sender, plc)
+            case DeliveryAck() as ack:
+                self._deliveries.acknowledged(ack)
+            case Outcome(key=key, outcome=outcome, t_ms=t_ms):
+                self._record(self._ledger.settle(key, outcome, t_ms))
+                self._deliver.send(DeliveryAck(key=key, fact="Outcome"), to=envelope.sender)
+
+    def _settle_gone(self, now: int) -> None:
+        """Settle what a plcd that has been gone for long cannot have delivered."""
+        for plc in self._config.line.plcs:
+            if self._deliveries.connected(plc):
+                continue
+            for opened, closed in list(self._ledger.unfinished(plc)):
+                late_ms = (now - opened.t_ns) / clock.MS - opened.deadline_ms
+                if closed and late_ms > PLC_GONE_MS:
+                    self._record(self._ledger.settle(opened.key, LineOutcome.PLC_DOWN, late_ms + opened.deadline_ms))
+
+    # --- orders, beats, health -------------------------------------------------------------------------------------------
+
+    def _on_order(self, order: Order) -> None:
+        match order.what:
+            case "stop":
+                self._stopping_ns = self._stopping_ns or clock.now_ns()
+            case "worker_died":
+                self._send_again(self._pool.died_by_name(order.args["name"]))
+                self._child.done(order)
+            case "activate":
+                refusal = self._stations.activate(order)
+                if refusal:
+                    self._child.done(order, ok=False, text=refusal)
+            case "product":
+                refusal = self._stations.product(order.args["station"], order.args["product"])
+                self._child.done(order, ok=not refusal, text=refusal)
+            case "note":
+                self._spool.append_many([commanded(order)])
+                self._child.done(order)
+            case _:
+                self._child.done(order, ok=False, text=f"dispatchd does not know the order {order.what}")
+
+    def _flip(self) -> None:
+        for order, ok, text in self._stations.finished(self._pool):
+            self._log.info("activation", ok=ok, text=text)
+            self._child.done(order, ok=ok, text=text)
+
+    def _beat(self, now: int) -> None:
+        if now - self._beat_ns < BEAT_EVERY_NS:
+            return
+        self._beat_n, self._beat_ns = self._beat_n + 1, now
+        self._beats.send(Beat(session=self._session, n=self._beat_n, t_ns=now, stations=self._stations.beat(self._pool)))
+
+    def _report(self) -> None:
+        faults = [f"{name}: {fault}" for name in self._config.stations if (fault := self._stations.fault(name, self._pool))]
+        if self._spool.unwritten:
+            faults.append(f"{self._spool.unwritten} facts unjournalled: the spool cannot be written")
+        elif not self._pool.workers:
+            faults.append("no worker")
+        counters: dict[str, float] = {
+            "in_flight": self._ledger.in_flight,
+            "unsettled": self._ledger.unsettled,
+            "frames_waiting": len(self._frames.waiting),
+            "pictures_lost": self._pictures_lost,
+            "unjournalled": self._spool.unwritten,
+        }
+        for station, counts in self._ledger.counts.items():
+            counters |= {f"station.{station}.{what}": n for what, n in counts.items()}
+        self._child.report(HealthState.FAULT if faults else HealthState.OK, faults, counters)
+
+
+def commanded(order: Order) -> Commanded:
+    """Make the audit line of a command that the supervisor carried out."""
+    args = dict(order.args)
+    who, what, ok, text = (args.pop(name, "") for name in ("who", "what", "ok", "text"))
+    return Commanded(utc_ns=clock.utc_ns(), who=who, what=what, args=args, ok=ok == "true", text=text)

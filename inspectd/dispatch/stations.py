@@ -1,0 +1,138 @@
+"""Which bundle each station is judged by, and how a new one becomes active. Pure but for `current`, which it replaces.
+
+Workers load a new bundle beside the old; when every live worker holds it, the station flips, then `current` is replaced.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from inspectd.dispatch.ledger import Assigned
+from inspectd.dispatch.pool import Pool
+from inspectd.errors import BadBundle
+from inspectd.station.schema import Config
+from inspectd.station.state import Current, StateDir
+from inspectd.wire.messages import BundleRef, Order, StationBeat
+
+
+@dataclass
+class _Pending:
+    order: Order
+    product: str
+    current: Current
+
+
+@dataclass
+class _Station:
+    product: str
+    currents: dict[str, Current] = field(default_factory=dict)
+    fault: str = ""
+    pending: _Pending | None = None
+
+
+class Stations:
+    """Active product and bundle of every station, and what the workers must hold for them."""
+
+    def __init__(self, config: Config, state: StateDir) -> None:
+        self._state = state
+        self._stations: dict[str, _Station] = {}
+        self.version = 0  # of the list that workers must hold
+        for name, station in config.stations.items():
+            self._stations[name] = self._read(name, station.products)
+
+    def _read(self, name: str, products: Iterable[str]) -> _Station:
+        names = list(products)
+        station = _Station(names[0])
+        for product in names:
+            try:
+                current = self._state.read_current(name, product)
+            except BadBundle as error:
+                station.fault = str(error)
+                continue
+            if current:
+                station.currents[product] = current
+        return station
+
+    def assigned(self, station: str) -> Assigned:
+        """Return the bundle by which a trigger of this station is judged from now on."""
+        known = self._stations.get(station)
+        current = known.currents.get(known.product) if known else None
+        if known is None or current is None:
+            return Assigned(known.product if known else "default")
+        return Assigned(known.product, current.fingerprint, current.threshold)
+
+    def hold(self) -> list[BundleRef]:
+        """List every bundle that a worker must hold: active ones of all products, and those being activated."""
+        refs = []
+        for name, station in self._stations.items():
+            wanted = list(station.currents.items())
+            if station.pending:
+                wanted.append((station.pending.product, station.pending.current))
+            for product, current in wanted:
+                path = self._state.bundle(name, product, current.bundle)
+                refs.append(BundleRef(name, product, current.fingerprint, str(path)))
+        return refs
+
+    def activate(self, order: Order) -> str:
+        """Start an activation; returns why it cannot start, empty if it has. `finished` tells the end."""
+        args = order.args
+        station = self._stations.get(args["station"])
+        if station is None:
+            return f"no station {args['station']}; there are: {', '.join(self._stations)}"
+        if station.pending:
+            return f"another activation of {args['station']} is under way"
+        current = Current(int(args["bundle"]), args["fingerprint"], float(args["threshold"]))
+        station.pending = _Pending(order, args.get("product") or station.product, current)
+        self.version += 1
+        return ""
+
+    def finished(self, pool: Pool) -> list[tuple[Order, bool, str]]:
+        """Flip every station whose new bundle all live workers hold; give up where one refuses it."""
+        ended = []
+        for name, station in self._stations.items():
+            pending = station.pending
+            if pending is None or not pool.workers:
+                continue
+            fingerprint = pending.current.fingerprint
+            refusals = [f"{w.name}: {w.refused[fingerprint]}" for w in pool.workers.values() if fingerprint in w.refused]
+            if refusals:
+                ended.append((pending.order, False, "; ".join(refusals)))
+            elif pool.holders(fingerprint) == len(pool.workers):
+                station.currents[pending.product] = pending.current
+                station.fault = ""
+                self._state.write_current(name, pending.product, pending.current)
+                ended.append((pending.order, True, f"{name}: bundle {pending.current.bundle} ({fingerprint}) is active"))
+            else:
+                continue
+            station.pending = None
+            self.version += 1
+        return ended
+
+    def fault(self, name: str, pool: Pool) -> str:
+        """Why a station cannot judge at all; empty if it can, or will once a worker is up."""
+        station = self._stations[name]
+        current = station.currents.get(station.product)
+        if current is None:
+            return station.fault or f"no bundle for product {station.product}: run `inspectd calibrate {name}`"
+        refused = [w.refused.get(current.fingerprint) for w in pool.workers.values()]
+        if refused and all(refused):
+            return f"bundle {current.bundle} was refused: {refused[0]}"
+        return ""
+
+    def beat(self, pool: Pool) -> dict[str, StationBeat]:
+        """Say of every station whether it is ready, and by what it judges."""
+        beats = {}
+        for name, station in self._stations.items():
+            current = station.currents.get(station.product, Current(0, "", math.nan))
+            ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0
+            fault = self.fault(name, pool)
+            beats[name] = StationBeat(ready=ready, fingerprint=current.fingerprint, product=station.product, fault=fault)
+        return beats
+
+    def product(self, name: str, product: str) -> str:
+        """Switch a station's product; returns why not, empty if done."""
+        station = self._stations.get(name)
+        if station is None or product not in station.currents:
+            return f"{name}: no active bundle for product {product!r}"
+        station.product = product
+        return ""

@@ -1,0 +1,54 @@
+"""The camera contract. A camera never blocks ingestd: pictures are taken when due, when its descriptor is readable, or when shot.
+
+open()      connect; CameraError if that fails (ingestd tries again with back-off)
+due_ns()    when `take` has something next (CLOCK_MONOTONIC); None: not before fd is readable or `shoot` is called
+fd          readable when a picture is there; None for cameras that are paced by us
+take()      the picture that is due, or None
+prepare()   idle work (decode ahead); called after every picture was sent
+shoot()     take one picture now: a PLC bit or a software trigger
+done        nothing will come any more
+"""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from inspectd.wire.messages import Reason
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Shot(NamedTuple):
+    """One picture as the camera gave it: uint8 [H, W] or [H, W, 3] RGB; None, with the reason, where there is none."""
+
+    pixels: Pixels | None
+    name: str = ""
+    reason: Reason = Reason.NONE
+    text: str = ""
+
+
+class Camera(Protocol):
+    """What ingestd asks of every kind of camera."""
+
+    fd: int | None
+    waits: bool  # paced by us: it may wait until the line is ready, and until there is a place
+    done: bool
+
+    def open(self) -> None:
+        """Connect; CameraError if that fails."""
+
+    def due_ns(self) -> int | None:
+        """When a picture is due next."""
+
+    def take(self) -> Shot | None:
+        """Return the picture that is due; never blocks."""
+
+    def prepare(self) -> None:
+        """Do idle work."""
+
+    def shoot(self) -> Shot:
+        """Take one picture now."""
+
+    def close(self) -> None:
+        """Let go of the device."""

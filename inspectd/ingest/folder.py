@@ -1,0 +1,84 @@
+"""Folder camera: the pictures of a directory in the order of their names, at a set rate, once or looping.
+
+With `rate: max` a picture is due as soon as the line has a place. The next picture is decoded ahead, so that the trigger
+is the moment at which a decoded picture is there.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from pathlib import Path
+
+from inspectd import image
+from inspectd.errors import BadImage, CameraError
+from inspectd.ingest.camera import Shot
+from inspectd.wire.messages import Reason
+
+
+class FolderCamera:
+    """Replays a folder; see camera.py for the contract."""
+
+    fd = None
+    waits = True
+
+    def __init__(self, path: Path, rate: float | str, loop: bool, now_ns: Callable[[], int], triggered: bool = False) -> None:
+        self._path, self._loop, self._now_ns = path, loop, now_ns
+        self._period_ns = 0 if rate == "max" else int(1e9 / float(rate))
+        self._triggered = triggered  # a PLC bit or a command shoots; we set no pace
+        self._files: Iterator[Path] = iter(())
+        self._next: Shot | None = None
+        self._due_ns: int | None = None
+        self.done = False
+
+    def open(self) -> None:
+        """List the folder and decode the first picture."""
+        try:
+            files = image.pictures_in(self._path)
+        except OSError as error:
+            raise CameraError(f"{self._path}: expected a folder of pictures: {error}") from error
+        if not files:
+            raise CameraError(f"{self._path}: expected a folder of pictures, got one without any")
+        self._files = chain.from_iterable(repeat(files)) if self._loop else iter(files)
+        self.prepare()
+
+    def due_ns(self) -> int | None:
+        """Every period since the first picture; a turn that came late does not shift the others."""
+        if self.done or self._triggered:
+            return None
+        if self._due_ns is None:
+            self._due_ns = self._now_ns()
+        return self._due_ns
+
+    def take(self) -> Shot | None:
+        """Return the decoded picture if it is due."""
+        due, now = self.due_ns(), self._now_ns()
+        if due is None or now < due:
+            return None
+        # behind by more than a period: skip ahead instead of sending a burst that no camera would send
+        self._due_ns = due + self._period_ns if now - due < self._period_ns else now + self._period_ns
+        return self._pop()
+
+    def shoot(self) -> Shot:
+        """Hand out the next picture of the folder."""
+        return self._pop() or Shot(None, reason=Reason.NO_FRAME, text="the folder is at its end")
+
+    def prepare(self) -> None:
+        """Decode the next picture."""
+        if self._next is None and not self.done:
+            file = next(self._files, None)
+            self.done = file is None
+            self._next = self._read(file) if file else None
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+    def _pop(self) -> Shot | None:
+        self.prepare()
+        shot, self._next = self._next, None
+        return shot
+
+    @staticmethod
+    def _read(file: Path) -> Shot:
+        try:
+            return Shot(image.read(file).pixels, name=file.name)
+        except BadImage as error:
+            return Shot(None, name=file.name, reason=Reason.BAD_PICTURE, text=str(error))

@@ -1,0 +1,235 @@
+"""ingestd: numbers every part of one station, keeps its trigger until acknowledged, and sends its picture.
+
+Losing pixels never loses a trigger: a picture that finds the frames channel full is reported as NoFrame(OVERLOAD).
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from inspectd import clock, log
+from inspectd.errors import CameraError
+from inspectd.ingest.camera import Camera, Pixels, Shot
+from inspectd.ingest.folder import FolderCamera
+from inspectd.station.schema import Roi, Station
+from inspectd.wire.child import Child, Seat
+from inspectd.wire.messages import (
+    Ack,
+    Beat,
+    Frame,
+    HealthState,
+    Key,
+    NoFrame,
+    Order,
+    Place,
+    Reason,
+    Shoot,
+    SourceState,
+    Trigger,
+)
+from inspectd.wire.outbox import Outbox
+from inspectd.wire.sockets import Hub
+
+RETAINED = 10_000  # trigger headers kept while dispatch is down
+REOPEN_NS = 1_000 * clock.MS
+BEAT_STALE_NS = 300 * clock.MS
+
+
+def main(seat: Seat) -> None:
+    """Run until ordered to stop."""
+    with Hub(seat.run_dir) as hub:
+        Ingest(seat, hub).run()
+
+
+def camera_for(station: Station, directory: Path) -> Camera:
+    """Make the camera that the station file names."""
+    camera = station.camera
+    triggered = station.trigger != "camera"
+    return FolderCamera(directory / camera.path, camera.rate, camera.loop, clock.now_ns, triggered)
+
+
+def cut(pixels: Pixels, roi: Roi | None) -> Pixels | None:
+    """Cut the roi, C-contiguous; None if the picture does not contain it. Never resamples."""
+    if roi is None:
+        return np.ascontiguousarray(pixels)
+    if pixels.shape[0] < roi.y + roi.height or pixels.shape[1] < roi.x + roi.width:
+        return None
+    return np.ascontiguousarray(pixels[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width])
+
+
+class Ingest:
+    """One station's source."""
+
+    def __init__(self, seat: Seat, hub: Hub) -> None:
+        self._hub, self._name = hub, seat.subject
+        self._log = log.get("ingestd").bind(station=self._name)
+        self._station = seat.config.stations[self._name]
+        self._directory = Path(seat.config.files[self._name]).parent
+        workers = seat.config.line.workers
+        self._window = workers.max_batch * (2 * workers.count + 1)  # in work, waiting, and on the way
+        self._triggers, self._frames = hub.connect("triggers"), hub.connect("frames")
+        self._beats = hub.connect("beats")
+        self._child = Child(hub, seat)
+        self._run = seat.state.next_run(self._name)
+        self._seq = 0
+        self._outbox: Outbox[tuple[Key, bool]] = Outbox(limit=RETAINED)
+        self._inside: set[Key] = set()  # sent and not yet closed
+        self._session, self._hello_due, self._ready, self._beat_ns = "", False, False, 0
+        self._shoots: list[Key] = []
+        self._camera: Camera = camera_for(self._station, self._directory)
+        self._camera_error = "camera not open yet"
+        self._reopen_ns = 0
+        self._stopping = False
+        self._counts = {"offered": 0, "pictures_bad": 0, "overload": 0}
+
+    def run(self) -> None:
+        """Take pictures until told to stop, then see every trigger acknowledged."""
+        while not (self._stopping and not self._outbox):
+            self._listen()
+            now = clock.now_ns()
+            self._open_camera(now)
+            if not self._stopping and not self._camera_error:
+                self._work(now)
+            self._flush(clock.now_ns())
+            self._report()
+            self._hub.wait(self._sleep_ms())
+        self._camera.close()
+
+    # --- listening -------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        for envelope in self._triggers.drain():
+            match envelope.message:
+                case Ack(key=key, no_frame=no_frame):
+                    self._outbox.ack((key, no_frame))
+                case Place(key=key):
+                    self._inside.discard(key)
+                case Shoot(key=key):
+                    self._shoots.append(key)
+        for envelope in self._beats.drain():
+            if isinstance(envelope.message, Beat):
+                self._on_beat(envelope.message)
+        for order in self._child.orders():
+            self._on_order(order)
+
+    def _on_beat(self, beat: Beat) -> None:
+        self._beat_ns = clock.now_ns()
+        state = beat.stations.get(self._name)
+        self._ready = state is not None and (state.ready or bool(state.fault))
+        if beat.session != self._session:  # a new dispatch: it hears all that is not acknowledged, then our last seq
+            self._session, self._hello_due = beat.session, True
+            self._inside.clear()
+            self._outbox.send_all_again()
+
+    def _on_order(self, order: Order) -> None:
+        match order.what:
+            case "stop":
+                self._stopping = True
+            case "shoot" if self._station.trigger == "software" and not self._camera_error:
+                key = self._send_shot(self._camera.shoot(), clock.now_ns())
+                self._child.done(order, text=f"{key}")
+            case "shoot":
+                self._child.done(
+                    order, ok=False, text=self._camera_error or f"{self._name}: trigger is {self._station.trigger}"
+                )
+            case _:
+                self._child.done(order, ok=False, text=f"ingestd does not know the order {order.what}")
+
+    # --- taking pictures ---------------------------------------------------------------------------------------------
+
+    def _open_camera(self, now: int) -> None:
+        if not self._camera_error or now < self._reopen_ns:
+            return
+        try:
+            self._camera.open()
+            self._camera_error = ""
+        except CameraError as error:
+            if self._camera_error != str(error):
+                self._log.warning("camera", error=str(error))
+            self._camera_error, self._reopen_ns = str(error), now + REOPEN_NS
+
+    def _work(self, now: int) -> None:
+        while self._shoots:
+            self._send_picture(self._shoots.pop(0), self._camera.shoot())
+        if self._may_take(now):
+            shot = self._camera.take()
+            if shot:
+                self._send_shot(shot, clock.now_ns())
+        self._camera.prepare()
+
+    def _may_take(self, now: int) -> bool:
+        """Tell whether a picture may be taken now: a camera that can wait does, for a ready line and for a place."""
+        if not self._camera.waits:
+            return True
+        if self._seq == 0 and not self._ready:
+            return False
+        if self._station.camera.rate != "max":
+            return True
+        return len(self._inside) < self._window and now - self._beat_ns < BEAT_STALE_NS
+
+    def _send_shot(self, shot: Shot, now: int) -> Key:
+        self._seq += 1
+        self._counts["offered"] += 1
+        key = Key(self._name, self._run, self._seq)
+        pixels = cut(shot.pixels, self._station.roi) if shot.pixels is not None else None
+        reason = shot.reason if shot.pixels is None else Reason.NONE if pixels is not None else Reason.WRONG_PICTURE
+        self._counts["pictures_bad"] += bool(reason)
+        trigger = Trigger(
+            key=key, t_ns=now, utc_ns=clock.utc_ns(), part_id=self._part_id(shot.name), lot=self._lot(shot.name),
+            picture=pixels is not None, reason=reason,
+        )  # fmt: skip
+        self._outbox.put((key, False), trigger)
+        self._inside.add(key)
+        self._flush(now)
+        if pixels is not None:
+            self._send_frame(key, pixels, shot.name)
+        return key
+
+    def _send_picture(self, key: Key, shot: Shot) -> None:
+        """Send the picture for a trigger that another source numbered."""
+        pixels = cut(shot.pixels, self._station.roi) if shot.pixels is not None else None
+        if pixels is not None:
+            self._send_frame(key, pixels, shot.name)
+        else:
+            self._outbox.put((key, True), NoFrame(key=key, reason=shot.reason or Reason.WRONG_PICTURE))
+
+    def _send_frame(self, key: Key, pixels: Pixels, name: str) -> None:
+        frame = Frame(key=key, shape=pixels.shape, pixel_format="mono8" if pixels.ndim == 2 else "rgb8", name=name)
+        if not self._frames.send(frame, [pixels]):
+            self._counts["overload"] += 1
+            self._outbox.put((key, True), NoFrame(key=key, reason=Reason.OVERLOAD))
+
+    def _part_id(self, name: str) -> str:
+        return Path(name).stem if self._station.part_id == "file_name" else ""
+
+    def _lot(self, name: str) -> str:
+        found = re.search(self._station.group_by, name) if self._station.group_by else None
+        return (found.group(1) or "") if found else ""
+
+    # --- sending, sleeping, reporting ------------------------------------------------------------------------------------
+
+    def _flush(self, now: int) -> None:
+        for id_, message in self._outbox.due(now):
+            if not self._triggers.send(message):
+                return
+            self._outbox.sent(id_, now)
+        if self._hello_due:
+            state = SourceState(station=self._name, run=self._run, last_seq=self._seq, camera=True)
+            self._hello_due = not self._triggers.send(state)
+
+    def _sleep_ms(self) -> float:
+        now = clock.now_ns()
+        nexts = [now + 100 * clock.MS]
+        due = self._camera.due_ns() if not (self._camera_error or self._stopping) else None
+        if due is not None and self._may_take(now):
+            nexts.append(due)
+        return max(0.0, (min(nexts) - now) / clock.MS)
+
+    def _report(self) -> None:
+        reasons = [self._camera_error] if self._camera_error else []
+        if self._outbox.lost:
+            reasons.append(f"{self._outbox.lost} triggers lost: dispatch was away for more than {RETAINED} parts")
+        done = self._camera.done and not self._outbox and not self._inside
+        counters: dict[str, float] = {**self._counts, "run": self._run, "seq": self._seq, "unacknowledged": len(self._outbox)}
+        self._child.report(HealthState.DEGRADED if reasons else HealthState.OK, reasons, counters, done=done)

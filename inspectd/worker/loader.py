@@ -1,0 +1,72 @@
+"""Loads, checks and warms bundles in a thread, so that a new one comes in beside the old while the line goes on.
+
+A bundle is announced only when its golden pictures gave their scores again and a batch of every size has been run once.
+"""
+
+import queue
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from inspectd import clock
+from inspectd.errors import InspectdError
+from inspectd.vision.backbone import Backbone
+from inspectd.vision.detector import Detector
+from inspectd.wire.messages import BundleRef
+
+
+class Loaded(NamedTuple):
+    """What came of loading one bundle: a detector and its times, or why it was refused."""
+
+    ref: BundleRef
+    detector: Detector | None
+    refusal: str
+    times_ms: dict[int, float]  # by batch size
+
+
+class Loader:
+    """One background thread; sessions are shared by the sha256 of their graph."""
+
+    def __init__(self, threads: int, max_batch: int) -> None:
+        self._threads, self._sizes = threads, sorted({1, max_batch})
+        self._backbones: dict[str, Backbone] = {}
+        self._wanted: queue.SimpleQueue[BundleRef] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Loaded] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="loader", daemon=True).start()
+
+    def want(self, ref: BundleRef) -> None:
+        """Ask for a bundle."""
+        self._wanted.put(ref)
+
+    def done(self) -> list[Loaded]:
+        """Collect what has been loaded or refused since the last call."""
+        ended = []
+        while not self._done.empty():
+            ended.append(self._done.get())
+        return ended
+
+    def _run(self) -> None:
+        while True:
+            ref = self._wanted.get()
+            self._done.put(self._load(ref))
+
+    def _load(self, ref: BundleRef) -> Loaded:
+        try:
+            detector = Detector.open(Path(ref.path), threads=self._threads, backbones=self._backbones)
+            if detector.fingerprint != ref.fingerprint:
+                return Loaded(ref, None, f"{ref.path}: expected fingerprint {ref.fingerprint}, got {detector.fingerprint}", {})
+            detector.check_golden()
+            return Loaded(ref, detector, "", {size: warm_up(detector, size) for size in self._sizes})
+        except InspectdError as error:
+            return Loaded(ref, None, str(error), {})
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with a bundle, it is refused and the worker lives)
+            return Loaded(ref, None, f"{ref.path}: {type(error).__name__}: {error}", {})
+
+
+def warm_up(detector: Detector, size: int) -> float:
+    """Score a batch of golden pictures twice; returns the second time in ms."""
+    pictures = (detector.golden_pictures() * size)[:size]
+    detector.score(pictures)
+    start = clock.now_ns()
+    detector.score(pictures)
+    return (clock.now_ns() - start) / clock.MS

@@ -1,0 +1,128 @@
+"""workerd: takes batches from dispatch and answers with scores and heat maps; one batch in work, at most one waiting."""
+
+import os
+import secrets
+
+import msgspec
+
+from inspectd import clock, log
+from inspectd.vision.detector import Detector
+from inspectd.wire.child import Child, Seat
+from inspectd.wire.messages import Answers, HealthState, Held, Hold, Work, WorkerState
+from inspectd.wire.sockets import Envelope, Hub
+from inspectd.worker.loader import Loader
+from inspectd.worker.score import score
+from inspectd.worker.timing import Timing
+
+STATE_EVERY_NS = 200 * clock.MS
+
+
+def main(seat: Seat) -> None:
+    """Run until ordered to stop."""
+    with Hub(seat.run_dir) as hub:
+        Worker(seat, hub).run()
+
+
+class Worker:
+    """One worker process: what it holds, and the session it answers to."""
+
+    def __init__(self, seat: Seat, hub: Hub) -> None:
+        self._hub, self._name = hub, seat.process
+        self._log = log.get("workerd")
+        # a new identity at each start: an answer for a dead worker never reaches its successor
+        self._work = hub.connect("work", identity=f"{seat.process}:{os.getpid()}:{secrets.token_hex(4)}")
+        self._child = Child(hub, seat)
+        workers = seat.config.line.workers
+        self._max_batch = workers.max_batch
+        self._loader, self._timing = Loader(workers.threads, workers.max_batch), Timing()
+        self._detectors: dict[str, Detector] = {}
+        self._refused: dict[str, str] = {}
+        self._wanted: set[str] = set()
+        self._loading: set[str] = set()
+        self._session, self._received, self._stated_ns = "", 0, 0
+        self._counts = {"batches": 0, "frames": 0, "dropped_old_session": 0}
+        self._stopping = False
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        while not self._stopping:
+            for order in self._child.orders():
+                self._stopping = self._stopping or order.what == "stop"
+            self._take_loaded()
+            envelope = self._work.receive()
+            if envelope:
+                self._on_message(envelope)
+            else:
+                self._state()
+            self._report()
+            if not envelope:
+                self._hub.wait(50)
+
+    def _on_message(self, envelope: Envelope) -> None:
+        match envelope.message:
+            case Hold() as hold:
+                self._on_hold(hold)
+            case Work(session=session) as work if session == self._session:
+                self._received += 1
+                self._state(at_once=True)  # one place is free again: the next batch waits here while this one runs
+                self._answer(work, envelope.parts)
+            case Work():
+                self._counts["dropped_old_session"] += 1
+
+    def _on_hold(self, hold: Hold) -> None:
+        if hold.session != self._session:
+            self._session, self._received = hold.session, 0
+        self._wanted = {ref.fingerprint for ref in hold.bundles}
+        for fingerprint in set(self._detectors) - self._wanted:
+            del self._detectors[fingerprint]
+        self._refused = {f: why for f, why in self._refused.items() if f in self._wanted}
+        for ref in hold.bundles:
+            if ref.fingerprint not in self._detectors.keys() | self._refused.keys() | self._loading:
+                self._loading.add(ref.fingerprint)
+                self._loader.want(ref)
+        self._state(at_once=True)
+
+    def _take_loaded(self) -> None:
+        for ref, detector, refusal, times_ms in self._loader.done():
+            self._loading.discard(ref.fingerprint)
+            if ref.fingerprint not in self._wanted:
+                continue
+            if detector is None:
+                self._refused[ref.fingerprint] = refusal
+                self._log.error("bundle refused", station=ref.station, fingerprint=ref.fingerprint, reason=refusal)
+            else:
+                self._detectors[ref.fingerprint] = detector
+                for size, ms in times_ms.items():
+                    self._timing.add(detector.batch_key, size, ms)
+                self._log.info("bundle loaded", station=ref.station, fingerprint=ref.fingerprint, warm_ms=times_ms)
+            self._state(at_once=True)
+
+    def _answer(self, work: Work, parts: list[memoryview]) -> None:
+        start = clock.now_ns()
+        scored = score(work.items, parts, self._detectors)
+        ms = (clock.now_ns() - start) / clock.MS
+        size = len(work.items)
+        detector = self._detectors.get(work.items[0].fingerprint) if work.items else None
+        if detector:
+            self._timing.add(detector.batch_key, size, ms)
+        items = [msgspec.structs.replace(one.answer, score_ms=ms, batch=size) for one in scored]
+        self._work.send(Answers(session=work.session, items=items), [b"" if s.heat is None else s.heat for s in scored])
+        self._counts["batches"] += 1
+        self._counts["frames"] += size
+
+    def _state(self, at_once: bool = False) -> None:
+        now = clock.now_ns()
+        if not at_once and now - self._stated_ns < STATE_EVERY_NS:
+            return
+        held = {f: Held(d.batch_key, d.threshold) for f, d in self._detectors.items()}
+        state = WorkerState(
+            session=self._session, name=self._name, places=self._max_batch, received=self._received, held=held,
+            refused=self._refused, p95_ms=self._timing.p95_ms(),
+        )  # fmt: skip
+        if self._work.send(state):
+            self._stated_ns = now
+
+    def _report(self) -> None:
+        reasons = [f"bundle {fingerprint} refused: {why}" for fingerprint, why in self._refused.items()]
+        state = HealthState.FAULT if reasons and not self._detectors else HealthState.DEGRADED if reasons else HealthState.OK
+        self._child.report(state, reasons, {**self._counts, "bundles": len(self._detectors), "loading": len(self._loading)})
