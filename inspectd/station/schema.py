@@ -164,7 +164,7 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     )
     run_dir: Annotated[str | None, Meta(description="directory of sockets and lock file (or --run-dir)")] = None
     metrics: Annotated[
-        Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}$")] | None,
+        Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}$", description="host:port")] | None,
         Meta(description="host:port where Prometheus reads metrics; left out: nowhere"),
     ] = None
 

@@ -1,0 +1,186 @@
+"""What must hold between fields and between files; one small function per rule, each told what could be read.
+
+A rule looks at good values only (`get` gives None for a value that is missing or was reported), so that one run finds both a
+mistyped key and a folder that is not there.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from inspectd import image
+from inspectd.errors import BadImage
+from inspectd.station.document import Document
+from inspectd.station.fields import Read
+from inspectd.station.schema import Line, Station
+
+StationRule = Callable[[Read[Station]], None]
+_EVERY_HOST = "0.0.0.0"  # noqa: S104 (compared, not bound)
+
+
+def check(line: Read[Line], stations: Sequence[Read[Station]], cameras: bool = True) -> None:
+    """Apply every rule; problems are noted in the documents they belong to. Without `cameras`, pictures need not be there."""
+    for station in stations:
+        for rule in (*STATION_RULES, *(CAMERA_RULES if cameras else ())):
+            rule(station)
+        known_plc(line, station)
+    names_differ(stations)
+    blocks_differ(stations)
+    addresses(line)
+
+
+def name_is_the_files(station: Read[Station]) -> None:
+    """A station is called as its file, so that a name in a log leads to the file."""
+    name, stem = station.get("station"), station.document.path.stem
+    if name and name != stem:
+        station.document.problem(("station",), stem, name, f"or rename the file to {name}.yaml")
+
+
+def delivery_fits_deadline(station: Read[Station]) -> None:
+    """The way to the PLC is part of the deadline, so it must be shorter."""
+    deadline, delivery = station.get("deadline_ms"), station.get("delivery_ms")
+    if deadline and delivery and delivery >= deadline:
+        key = "delivery_ms" if ("delivery_ms",) in station.document.lines else "deadline_ms"
+        expected = f"delivery_ms ({delivery:g}) below deadline_ms ({deadline:g})"
+        station.document.problem((key,), expected, f"{station.get(key):g}", "dispatch must decide before the deadline")
+
+
+def plc_source_needs_plc(station: Read[Station]) -> None:
+    """A trigger or a part id comes from a PLC only where one is mapped."""
+    for key in ("trigger", "part_id"):
+        if station.get(key) == "plc" and station.good.get("plc", "reported") is None:
+            station.document.problem((key,), "the key plc: beside it", "no plc:", "map the station with plc: {name: NAME}")
+
+
+def group_by_has_one_group(station: Read[Station]) -> None:
+    """`group_by` is a regular expression with one group, the part's or lot's name."""
+    pattern = station.get("group_by")
+    if pattern is None:
+        return
+    expected = "a regular expression with one group, like ^(.+)_"
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        station.document.problem(("group_by",), expected, f"{pattern}: {error}")
+        return
+    if groups != 1:
+        station.document.problem(("group_by",), expected, f"{groups} groups in {pattern}")
+
+
+def layers_rise(station: Read[Station]) -> None:
+    """Layers are named shallow to deep, each once."""
+    layers = station.get("method.layers")
+    if layers is not None and (not layers or list(layers) != sorted(set(layers))):
+        got = str(list(layers))
+        station.document.problem(("method", "layers"), "at least one block, in rising order, each once", got)
+
+
+def products_differ(station: Read[Station]) -> None:
+    """A product is named once."""
+    products = station.get("products") or ()
+    for product in sorted({product for product in products if products.count(product) > 1}):
+        station.document.problem(("products",), "each product once", f"{product} again", "remove one of them")
+
+
+def camera_has_pictures(station: Read[Station]) -> None:
+    """The folder camera's directory is there and has pictures in it."""
+    folder = _beside(station, "camera.path")
+    if folder is None:
+        return
+    key = ("camera", "path")
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "no such directory"
+        station.document.problem(key, "a directory of pictures", f"{folder}: {got}", f"create it with: mkdir -p {folder}")
+        return
+    try:
+        if image.pictures_in(folder):
+            return
+        got = "an empty directory" if not any(folder.iterdir()) else "no picture in it"
+    except (BadImage, OSError) as error:
+        got = str(error)
+    expected = f"at least one picture ({', '.join(sorted(image.SUFFIXES))})"
+    station.document.problem(key, expected, f"{folder}: {got}")
+
+
+def mask_exists(station: Read[Station]) -> None:
+    """The mask is a file."""
+    mask = _beside(station, "mask")
+    if mask is not None and not mask.is_file():
+        got = "a directory" if mask.is_dir() else "no such file"
+        station.document.problem(("mask",), "a PNG file", f"{mask}: {got}", "paths are relative to this file")
+
+
+def known_plc(line: Read[Line], station: Read[Station]) -> None:
+    """A station's PLC is one of line.yaml's."""
+    name, plcs = station.get("plc.name"), _plc_names(line)
+    if name and name not in plcs:
+        known = f"one of {', '.join(plcs)}" if plcs else "a connection of line.yaml, which names none under plcs:"
+        station.document.problem(("plc", "name"), known, name, f"add plcs: {name}: to {line.document.path.name}")
+
+
+def names_differ(stations: Sequence[Read[Station]]) -> None:
+    """Two files never name the same station."""
+    first: dict[str, Document] = {}
+    for station in stations:
+        name = station.get("station")
+        if name and first.setdefault(name, station.document) is not station.document:
+            station.document.problem(("station",), "each station once", f"{name}, also in {first[name].path.name}")
+
+
+def blocks_differ(stations: Sequence[Read[Station]]) -> None:
+    """Two stations never write the same block of a PLC."""
+    first: dict[tuple[str, int], Document] = {}
+    for station in stations:
+        name, block = station.get("plc.name"), station.get("plc.block")
+        if name is None or block is None:
+            continue
+        if first.setdefault((name, block), station.document) is not station.document:
+            key = ("plc", "block") if ("plc", "block") in station.document.lines else ("plc",)
+            got = f"block {block} of {name}, also in {first[name, block].path.name}"
+            station.document.problem(key, "a block of its own", got, f"free: {_free_block(stations, name)}")
+
+
+def addresses(line: Read[Line]) -> None:
+    """Every listening address has a possible port, and no two are the same."""
+    seen: dict[str, list[tuple[str, str]]] = {}
+    for key, address in _addresses(line):
+        host, _, port = address.replace("localhost", "127.0.0.1").rpartition(":")
+        if not 1 <= int(port) <= 65_535:
+            line.document.problem(key, "a port from 1 to 65535", port)
+            continue
+        for other_host, other in seen.setdefault(port, []):
+            if host == other_host or _EVERY_HOST in (host, other_host):
+                line.document.problem(key, "an address of its own", f"{address}, also at {other}", "choose another port")
+                break
+        seen[port].append((host, ".".join(key)))
+
+
+STATION_RULES: tuple[StationRule, ...] = (
+    name_is_the_files, delivery_fits_deadline, plc_source_needs_plc,
+    group_by_has_one_group, layers_rise, products_differ, mask_exists,
+)  # fmt: skip
+CAMERA_RULES: tuple[StationRule, ...] = (camera_has_pictures,)
+
+
+def _beside(station: Read[Station], key: str) -> Path | None:
+    path = station.get(key)
+    return None if path is None else (station.document.path.parent / path).resolve()
+
+
+def _plc_names(line: Read[Line]) -> list[str]:
+    plcs = line.document.data.get("plcs") if isinstance(line.document.data, dict) else None
+    return sorted(plcs) if isinstance(plcs, dict) else []
+
+
+def _addresses(line: Read[Line]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for name in _plc_names(line):
+        address = line.get(f"plcs.{name}.address")
+        if address:
+            yield ("plcs", name, "address"), address
+    if line.get("metrics"):
+        yield ("metrics",), line.get("metrics")
+
+
+def _free_block(stations: Sequence[Read[Station]], name: str) -> int:
+    taken = {station.get("plc.block") for station in stations if station.get("plc.name") == name}
+    return next(block for block in range(1000) if block not in taken)
