@@ -35,7 +35,7 @@ def add(image: U8, kind: str, seed: int, inside: Mask | None = None) -> tuple[U8
     opacity, paint = _PAINTERS[kind](levels, inside, np.random.default_rng(seed))
     painted = levels + (paint - levels) * (opacity * inside)[..., None]
     out: U8 = np.clip(np.round(painted), 0, 255).astype(np.uint8).reshape(image.shape)
-    where: Mask = _channels(out != image).any(axis=2)
+    where: Mask = np.any(_channels(np.not_equal(out, image)), axis=2)
     return out, where
 
 
