@@ -98,11 +98,14 @@ class Dispatch:
 
     def _take_over(self, directory: Path) -> Spool:
         """Open the spool, and close what an earlier dispatch left open."""
-        spool = Spool.open(directory, checkpoint=lambda: self._ledger.checkpoint(clock.utc_ns()))
-        facts = self._ledger.restore(spool.recovered, clock.now_ns())
-        spool.start()
+        spool = Spool.open(directory)
+        records = len(spool.recovered)
+        self._ledger.replay(spool.recovered)
+        # the head of the new segment still shows them open: their closes follow it as facts of their own
+        spool.begin(lambda: self._ledger.checkpoint(clock.utc_ns()))
+        facts = self._ledger.close_open(clock.now_ns())
         spool.append_many(facts)
-        self._log.info("took over", session=self._session, records=len(spool.recovered), closed=len(facts))
+        self._log.info("took over", session=self._session, records=records, closed=len(facts))
         return spool
 
     # --- the loop ------------------------------------------------------------------------------------------------
@@ -385,8 +388,11 @@ class Dispatch:
             return
         self._beat_n, self._beat_ns = self._beat_n + 1, now
         self._beats.send(Beat(session=self._session, n=self._beat_n, t_ns=now, stations=self._stations.beat(self._pool)))
+        self._spool.prepare()
 
     def _report(self) -> None:
+        if not self._child.due():
+            return
         faults = [f"{name}: {fault}" for name in self._config.stations if (fault := self._stations.fault(name, self._pool))]
         if self._spool.unwritten:
             faults.append(f"{self._spool.unwritten} facts unjournalled: the spool cannot be written")

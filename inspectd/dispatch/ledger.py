@@ -284,10 +284,13 @@ class Ledger:
             counts={station: dict(counter) for station, counter in self.counts.items()},
         )
 
-    def restore(self, records: Iterable[object], now_ns: int) -> list[Fact]:
-        """Take over from a dispatch that died: replay its spool, then close what it left open as RESTART."""
+    def replay(self, records: Iterable[object]) -> None:
+        """Take over from a dispatch that died: read its spool from the newest checkpoint on."""
         for record in records:
             self._replay(record)
+
+    def close_open(self, now_ns: int) -> list[Fact]:
+        """Close as RESTART what the dispatch before left open; its answers will not come."""
         left = [key for key, entry in self._entries.items() if entry.closed is None]
         facts = [fact for key in left for fact in self.close(key, now_ns, reason=Reason.RESTART)]
         return facts + self._settle_other_boots()

@@ -1,4 +1,4 @@
-"""The camera contract. A camera never blocks ingestd: pictures are taken when due, when its descriptor is readable, or when shot.
+"""The camera contract. A camera never blocks ingestd: it takes when due, when its descriptor is readable, or when shot.
 
 open()      connect; CameraError if that fails (ingestd tries again with back-off)
 due_ns()    when `take` has something next (CLOCK_MONOTONIC); None: not before fd is readable or `shoot` is called

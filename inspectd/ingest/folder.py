@@ -17,7 +17,7 @@ from inspectd.wire.messages import Reason
 class FolderCamera:
     """Replays a folder; see camera.py for the contract."""
 
-    fd = None
+    fd: int | None = None
     waits = True
 
     def __init__(self, path: Path, rate: float | str, loop: bool, now_ns: Callable[[], int], triggered: bool = False) -> None:
