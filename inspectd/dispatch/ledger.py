@@ -280,6 +280,7 @@ class Ledger:
             utc_ns=utc_ns,
             opened=[e.opened for e in entries],
             closed=[e.closed for e in entries if e.closed is not None],
+            outcomes=[e.outcome for e in entries if e.outcome is not None],
             sources={station: (s.run, s.last_seq) for station, s in self._sources.items()},
             counts={station: dict(counter) for station, counter in self.counts.items()},
         )
@@ -336,6 +337,8 @@ class Ledger:
         for closed in point.closed:
             self._entries[closed.key].closed = closed
             self._published = max(self._published, closed.n)
+        for outcome in point.outcomes:
+            self._entries[outcome.key].outcome = outcome
 
     def _settle_other_boots(self) -> list[Fact]:
         """Settle what was opened before the machine booted: its times mean nothing now, and the line has moved on."""

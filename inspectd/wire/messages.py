@@ -384,8 +384,9 @@ class Checkpoint(Message, frozen=True):
     """The head of a spool segment: all that dispatch must know to go on without older segments."""
 
     utc_ns: int
-    opened: list[Opened]  # all keys whose line outcome is not known yet
-    closed: list[Closed]  # those of them that are closed
+    opened: list[Opened]  # all keys that still lack a verdict or a line outcome
+    closed: list[Closed]  # the verdicts of those that have one
+    outcomes: list[Outcome]  # the outcomes of those that have one: a fail-safe may come before the verdict
     sources: dict[str, tuple[int, int]]  # station -> (run, last seq)
     counts: dict[str, dict[str, int]]  # station -> verdict or outcome -> count
 
