@@ -1,0 +1,175 @@
+"""The channel `control`: `ask` is the command line's end, `Desk` the supervisor's. Each command gets exactly one reply.
+
+`status` reads. The others change something: each leaves one audit line in the journal, whatever came of it.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from inspectd import clock, log
+from inspectd.errors import BadBundle, DaemonError
+from inspectd.station.schema import Config
+from inspectd.station.state import StateDir
+from inspectd.supervisor import lock
+from inspectd.supervisor.life import Life, S
+from inspectd.supervisor.orders import Orders
+from inspectd.supervisor.status import Status
+from inspectd.vision import bundle
+from inspectd.wire.messages import Command, Done, Reply
+from inspectd.wire.sockets import Envelope, Hub, Port
+
+# seconds in which the daemon answers; workers load and warm a bundle before it is active
+LIMITS_S = {"status": 2.0, "activate": 120.0, "trigger": 10.0, "stop": 2.0}
+_CONNECT_MS = 2000
+_MARGIN_MS = 1000
+
+
+def ask(run_dir: Path, command: Command, timeout_ms: float | None = None) -> Reply:
+    """Give the daemon a command and wait for its reply, by default as long as it may take.
+
+    DaemonError if there is no daemon on this run directory, or if it does not answer in time.
+    """
+    pid = lock.holder(run_dir)
+    if pid is None:
+        raise DaemonError(f"run directory {run_dir}: no daemon runs there; start it with `inspectd run --run-dir {run_dir}`")
+    limit_ms = timeout_ms if timeout_ms is not None else LIMITS_S.get(command.what, 2.0) * 1000 + _MARGIN_MS
+    end = clock.now_ns() + round(limit_ms * clock.MS)
+    with Hub(run_dir) as hub:
+        port = hub.connect("control")
+        connected_by = min(end, clock.now_ns() + _CONNECT_MS * clock.MS)
+        while not port.send(command):
+            if clock.now_ns() > connected_by:
+                raise DaemonError(f"run directory {run_dir}: the daemon there (pid {pid}) does not take commands")
+            clock.sleep(0.01)  # libzmq does not tell when it has connected
+        while (left_ns := end - clock.now_ns()) > 0:
+            hub.wait(left_ns / clock.MS)
+            envelope = port.receive()
+            if envelope and isinstance(envelope.message, Reply):
+                return envelope.message
+    raise DaemonError(f"run directory {run_dir}: the daemon (pid {pid}) did not answer `{command.what}` in {limit_ms:g} ms")
+
+
+class Refused(NamedTuple):
+    """Why a command cannot be carried out."""
+
+    text: str
+
+
+class Sent(NamedTuple):
+    """A command that became an order, whose Done is its answer."""
+
+    order: int
+    to: str
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A command whose order is with a child."""
+
+    sender: bytes
+    command: Command
+    to: str
+    until_ns: int
+
+
+class Desk:
+    """Answers commands. Nothing here waits: an order's answer, its child's death or the time limit closes a command later."""
+
+    def __init__(self, port: Port, config: Config, state: StateDir, lives: dict[str, Life], orders: Orders) -> None:
+        self._port, self._config, self._state = port, config, state
+        self._lives, self._orders = lives, orders
+        self._open: dict[int, _Open] = {}
+        self.stop_asked = False
+
+    def serve(self, now: int, status: Callable[[], Status]) -> None:
+        """Take the commands that wait, and close those whose time is over."""
+        for envelope in self._port.drain():
+            if isinstance(envelope.message, Command):
+                self._take(envelope, now, status)
+        for number, waiting in list(self._open.items()):
+            if now > waiting.until_ns:
+                self._close(number, Reply(ok=False, text=f"{waiting.to} did not answer in time"))
+
+    def done(self, done: Done) -> bool:
+        """Take a child's answer; False if it answers no command."""
+        return self._close(done.id, Reply(ok=done.ok, text=done.text))
+
+    def lost(self, name: str) -> None:
+        """Close the commands that a process took with it when it died."""
+        for number, waiting in list(self._open.items()):
+            if waiting.to == name:
+                self._close(number, Reply(ok=False, text=f"{name} died before it answered"))
+
+    def _take(self, envelope: Envelope, now: int, status: Callable[[], Status]) -> None:
+        sender, command = envelope.sender, envelope.message
+        match command.what:
+            case "status":
+                self._port.send(Reply(ok=True, data=msgspec.json.encode(status()).decode()), to=sender)
+                return
+            case "stop":
+                self.stop_asked = True
+                self._answer(sender, command, Reply(ok=True, text="stopping"))
+                return
+            case "activate":
+                result = self._activate(command.args)
+            case "trigger":
+                result = self._trigger(command.args)
+            case _:
+                result = Refused(f"no command {command.what!r}: expected one of {', '.join(LIMITS_S)}")
+        if isinstance(result, Refused):
+            self._answer(sender, command, Reply(ok=False, text=result.text))
+        else:
+            until = now + round(LIMITS_S[command.what] * S)
+            self._open[result.order] = _Open(sender, command, result.to, until)
+
+    def _activate(self, args: dict[str, str]) -> Sent | Refused:
+        """Order dispatch to judge by another bundle; its threshold and fingerprint come from the bundle, not from a person."""
+        station, number = args.get("station", ""), args.get("bundle", "")
+        if station not in self._config.stations:
+            return self._no_station(station)
+        product = args.get("product") or self._config.stations[station].products[0]
+        if product not in self._config.stations[station].products:
+            known = ", ".join(self._config.stations[station].products)
+            return Refused(f"station {station}: no product {product!r}: expected one of {known}")
+        if not number.isdecimal():
+            return Refused(f"station {station}: bundle: expected a number, got {number!r}")
+        try:
+            manifest = bundle.read_manifest(self._state.bundle(station, product, int(number)))
+        except BadBundle as error:
+            return Refused(str(error))
+        filled = {"station": station, "product": product, "bundle": number}
+        return self._order("dispatchd", "activate", filled | {
+            "fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold),
+        })  # fmt: skip
+
+    def _trigger(self, args: dict[str, str]) -> Sent | Refused:
+        station = args.get("station", "")
+        if station not in self._config.stations:
+            return self._no_station(station)
+        return self._order(f"ingestd-{station}", "shoot", args)
+
+    def _no_station(self, station: str) -> Refused:
+        return Refused(f"no station {station!r}: expected one of {', '.join(self._config.stations)}")
+
+    def _order(self, to: str, what: str, args: dict[str, str]) -> Sent | Refused:
+        life = self._lives.get(to)
+        number = self._orders.send(life, what, args) if life else 0
+        return Sent(number, to) if number else Refused(f"{to} is not running: `inspectd status` tells why; ask again")
+
+    def _close(self, number: int, reply: Reply) -> bool:
+        waiting = self._open.pop(number, None)
+        if waiting:
+            self._answer(waiting.sender, waiting.command, reply)
+        return waiting is not None
+
+    def _answer(self, sender: bytes, command: Command, reply: Reply) -> None:
+        """Reply, and put command and outcome into the log and the journal."""
+        self._port.send(reply, to=sender)  # an asker that has gone no longer wants to know
+        about = {"who": command.who, "what": command.what, "ok": json.dumps(reply.ok), "text": reply.text}
+        self._orders.note(command.args | about)
+        log.get(__name__).info("command", who=command.who, what=command.what, args=command.args, ok=reply.ok, text=reply.text)

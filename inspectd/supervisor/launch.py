@@ -1,0 +1,122 @@
+"""The one home of multiprocessing, and the one door into every child.
+
+Children are spawned, never forked: sockets, threads and CUDA contexts do not survive a fork. The main is imported in the
+child only, so that the supervisor stays small and one process's imports cannot break another.
+"""
+
+import ctypes
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+
+import setproctitle
+
+from inspectd import log
+from inspectd.errors import InspectdError
+from inspectd.supervisor.processes import Row
+from inspectd.wire.child import Seat
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the supervisor's alone; children stop by order
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_END_S = 1.0  # for the safe state
+_ORPHAN = 3  # exit code of a child whose supervisor died before the child had begun
+
+
+class Launched:
+    """A started child: its pid, a descriptor that becomes readable when it ends, and its end."""
+
+    def __init__(self, row: Row, seat: Seat) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=_enter, args=(row, seat, os.getpid()), name=row.name)
+        with _blocked(), _without_main():
+            self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+        self._orphaned = row.kind.orphaned
+        self.sentinel = self._process.sentinel
+
+    def exit_code(self) -> int | None:
+        """The exit code, negative for the signal that ended it; None while it runs."""
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._process.kill()
+
+    def orphan(self) -> None:
+        """Send what the kernel would send if the supervisor died."""
+        os.kill(self.pid, self._orphaned)
+
+    def release(self) -> None:
+        """Wait for its end, by SIGKILL if that does not come, and close its descriptor."""
+        self._process.join(_END_S)
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+def name_process(title: str) -> None:
+    """Set what `ps` shows."""
+    setproctitle.setproctitle(title)
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Hold the stop signals back: the child inherits the mask, so that a Ctrl-C cannot hit it before it ignores them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the parent's __main__: spawn would import it (the whole command line) into every child."""
+    ours = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = ours
+
+
+def _enter(row: Row, seat: Seat, supervisor: int) -> None:
+    """Be the child: title, fate, signals, log, main; whatever escapes the main becomes one log line and an exit code."""
+    name_process(row.name)
+    _die_with(supervisor, row.kind.orphaned)
+    for stop in STOP_SIGNALS:
+        signal.signal(stop, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    faulthandler.enable()  # a crash in native code leaves a traceback
+    log.configure(row.name)
+    sys.exit(_main(row, seat))
+
+
+def _main(row: Row, seat: Seat) -> int:
+    try:
+        module, function = row.kind.main.split(":")
+        getattr(import_module(module), function)(seat)
+    except InspectdError as error:
+        log.get(__name__).error("process gave up", error=type(error).__name__, text=str(error))
+        return error.exit_code
+    except Exception:  # noqa: BLE001 (the last resort: nothing may escape without a line)
+        log.get(__name__).exception("process crashed")
+        return 1
+    return 0
+
+
+def _die_with(supervisor: int, by: signal.Signals) -> None:
+    """Have the kernel send `by` when the supervisor dies (prctl(2)); leave at once if it died before that was arranged."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(by), 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    if os.getppid() != supervisor:
+        os._exit(_ORPHAN)

@@ -1,0 +1,76 @@
+"""The orderly end, pure: stages in stop order, each with a limit; who must be told to stop and who must be killed now."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from inspectd.supervisor.life import Life, Phase, S, Told
+
+
+class Step(NamedTuple):
+    """What the supervisor must do now."""
+
+    tell: list[Life]
+    kill: list[Life]
+
+
+class Stopping:
+    """Goes through the stages. Later stages are kept alive (and restarted) until theirs comes."""
+
+    def __init__(self, lives: Sequence[Life]) -> None:
+        self._lives = lives
+        self._stage = 0
+        self._until_ns = 0
+        self._hurry = False
+
+    @property
+    def ended(self) -> bool:
+        """Nothing runs and nothing will be started."""
+        return all(life.phase is Phase.STOPPED for life in self._lives)
+
+    @property
+    def clean(self) -> bool:
+        """Everything ended by itself when told to."""
+        return not any(life.failed for life in self._lives)
+
+    @property
+    def wanted(self) -> Told:
+        """What the processes of the present stage are told."""
+        return Told.HURRY if self._hurry else Told.STOP
+
+    @property
+    def longest_s(self) -> float:
+        """The time that all stages may take together."""
+        stages = {life.row.kind.stop for life in self._lives}
+        return sum(self._limit_s(stage) for stage in stages)
+
+    def hurry(self, now: int) -> None:
+        """Shorten the waits. The ledger and the journal still get the time to close."""
+        self._hurry = True
+        self._until_ns = min(self._until_ns, now + round(self._limit_s(self._stage) * S))
+
+    def step(self, now: int) -> Step:
+        """Enter the next stage where the present one is over; say whom to tell and whom to kill."""
+        here = self._enter(now)
+        overdue = now >= self._until_ns
+        for life in here:
+            life.failed |= overdue
+        return Step([life for life in here if life.told != self.wanted], here if overdue else [])
+
+    def _enter(self, now: int) -> list[Life]:
+        """Running processes of the stage that is to stop now."""
+        for stage in sorted({life.row.kind.stop for life in self._lives}):
+            here = [life for life in self._lives if life.row.kind.stop == stage]
+            for life in here:
+                if not life.running and life.phase is not Phase.STOPPED:
+                    life.give_up()
+            running = [life for life in here if life.running]
+            if not running:
+                continue
+            if stage != self._stage:
+                self._stage, self._until_ns = stage, now + round(self._limit_s(stage) * S)
+            return running
+        return []
+
+    def _limit_s(self, stage: int) -> float:
+        here = (life.row for life in self._lives if life.row.kind.stop == stage)
+        return max((row.kind.hurry_s if self._hurry else row.stop_s for row in here), default=0.0)
