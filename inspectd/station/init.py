@@ -106,6 +106,9 @@ def _yaml(value: Any) -> str:
 def _write_new(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([Problem(path.parent, None, "", "a directory", error.strerror or str(error))]) from error
+    try:
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError as error:

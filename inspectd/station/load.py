@@ -50,8 +50,7 @@ def load(directory: Path, cameras: bool = True) -> Config:
     Without `cameras`, the folders that cameras read need not be there yet: calibration comes before the line.
     """
     paths = station_files(directory)
-    line_path = directory / LINE_FILE
-    line = fields.read(Line, read_yaml(line_path) if line_path.exists() else Document(line_path, {}))
+    line = _read_line(directory)
     stations = [fields.read(Station, read_yaml(path)) for path in paths]
     rules.check(line, stations, cameras)
     problems = [problem for document in [line.document, *(read.document for read in stations)] for problem in document.problems]
@@ -64,6 +63,15 @@ def load(directory: Path, cameras: bool = True) -> Config:
         stations={station.station: station for station, _ in values},
         files={station.station: path for station, path in values},
     )
+
+
+def load_line(directory: Path) -> Line:
+    """Read line.yaml alone, for commands that only need to know where things lie; ConfigError if it is wrong."""
+    line = _read_line(directory)
+    rules.addresses(line)
+    if line.value is None or line.document.problems:
+        raise ConfigError(line.document.problems)
+    return line.value
 
 
 def station_files(directory: Path) -> list[Path]:
@@ -99,6 +107,11 @@ def read_yaml(path: Path) -> Document:
     else:
         document.data = _value(document, node, ())
     return document
+
+
+def _read_line(directory: Path) -> fields.Read[Line]:
+    path = directory / LINE_FILE
+    return fields.read(Line, read_yaml(path) if path.exists() else Document(path, {}))
 
 
 def _visible(directory: Path) -> list[Path]:

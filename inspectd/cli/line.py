@@ -1,0 +1,58 @@
+"""Commands about the running line: run, status, trigger, stop."""
+
+import typer
+
+from inspectd.cli import options, screen
+from inspectd.cli.options import CONFIG
+from inspectd.errors import ConfigError
+
+
+def run(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
+    """Run the line until Ctrl-C or SIGTERM: cameras, workers, verdicts, PLCs, journal."""
+    from inspectd.cli.machine import check_machine
+    from inspectd.station.load import load
+    from inspectd.supervisor import supervise
+
+    loaded = load(config)
+    where = options.places(config, state, run_dir, loaded.line)
+    findings = check_machine(loaded, where.state, where.run_dir)
+    for warning in findings.warnings:
+        screen.warn(warning)
+    if findings.problems:
+        raise ConfigError(findings.problems)
+    raise typer.Exit(supervise.run(loaded, where.state.root, where.run_dir))
+
+
+def status(
+    config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None, json: options.Json = None
+) -> None:
+    """Show processes, ledger, line outcomes, channels and health of the running line."""
+    import msgspec
+
+    from inspectd.cli import status_page
+    from inspectd.cli.activation import command
+    from inspectd.supervisor.status import Status
+
+    reply = command(options.places(config, state, run_dir), "status", {})
+    figures = msgspec.json.decode(reply.data, type=Status)
+    if json:
+        screen.write_json(json, figures)
+    if str(json) != "-":
+        status_page.show(figures)
+
+
+def trigger(
+    station: options.StationName, config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None
+) -> None:
+    """Take one picture at a station now, as if a part had come."""
+    from inspectd.cli.activation import command
+
+    reply = command(options.places(config, state, run_dir), "trigger", {"station": station})
+    screen.say(reply.text or f"station {station}: triggered")
+
+
+def stop(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
+    """Stop the running line in order: intake first, then the parts in flight, the journal last."""
+    from inspectd.cli.activation import command
+
+    screen.say(command(options.places(config, state, run_dir), "stop", {}).text or "stopping")

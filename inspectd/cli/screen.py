@@ -1,0 +1,93 @@
+"""What commands put on the terminal: results on stdout, everything about the run itself on stderr."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from inspectd.errors import BadInput
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line of result."""
+    out.print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    """One line that somebody should read, though the command goes on."""
+    err.print(f"[yellow]warning:[/] {escape(text)}")
+
+
+def fail(text: str) -> None:
+    """Why a command ends without having done what was asked; one problem a line."""
+    for line in text.splitlines():
+        err.print(f"[red]error:[/] {escape(line)}")
+
+
+def write_json(path: Path, figures: Any) -> None:
+    """Write figures as indented JSON, `-` to stdout; BadInput if the file cannot be written."""
+    text = msgspec.json.format(msgspec.json.encode(figures), indent=2).decode() + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}; name another file") from error
+
+
+class _Rate(ProgressColumn):
+    """Parts per second of a stage."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.3g}/s" if speed else "")
+
+
+class Bars:
+    """Progress bars of a long command, one a stage, with rate and time left; on stderr."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), _Rate(),
+            TimeElapsedColumn(), TimeRemainingColumn(), console=err,
+        )  # fmt: skip
+
+    def stage(self, name: str, total: int) -> Callable[[int], None]:
+        """Begin a stage of `total` equal parts; the stage before it is over."""
+        self._finish()
+        task = self._bars.add_task(name, total=total)
+        return lambda done: self._bars.advance(task, done)
+
+    def _finish(self) -> None:
+        for task in self._bars.tasks:
+            if task.total is not None and not task.finished:
+                self._bars.update(task.id, completed=task.total)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._finish()
+        self._bars.stop()
