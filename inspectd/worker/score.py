@@ -1,4 +1,4 @@
-"""Scores one batch: guards, prepare, one forward pass per tensor shape, then each bank once. A batch in is a batch out.
+"""Scores one batch: guards, prepare, one forward pass per tensor shape, then each bank once. A batch in is a batch out."""
 
 import math
 from collections import defaultdict
