@@ -54,7 +54,7 @@ def before_any_command(version: Version = False) -> None:
 
 
 _PANELS = {
-    "Set up": (setup.init, setup.check, setup.activate),
+    "Set up": (setup.init, setup.check, setup.activate, setup.demo_parts),
     "Run": (line.run, line.status, line.trigger, line.stop),
 }
 for _panel, _commands in _PANELS.items():

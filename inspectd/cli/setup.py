@@ -1,5 +1,6 @@
 """Commands that prepare a line: init, check, calibrate, activate, demo-parts, backbone."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,3 +50,16 @@ def activate(
     where = options.places(config, state, run_dir, loaded.line)
     station_file = options.station(loaded, station)
     screen.say(switch(where, station, options.product(station_file, product), number))
+
+
+def demo_parts(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.", show_default=False)],
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=9999, help="Good parts to learn from.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other seeds give other parts.")] = 0,
+) -> None:
+    """Write pictures of made-up steel flanges, good and defective, to try everything out with."""
+    from inspectd.demo import parts
+
+    with screen.Bars() as bars:
+        written = parts.write(directory, count, seed, bars.stage("drawing parts", parts.total(count)))
+    screen.say(f"{written} pictures in {directory}: train/good to calibrate with, test to evaluate on")
