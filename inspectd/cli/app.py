@@ -1,5 +1,6 @@
 """The command `inspectd`: its commands and panels, and the one place where errors become messages and exit codes."""
 
+from collections.abc import Callable
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -53,7 +54,7 @@ def before_any_command(version: Version = False) -> None:
     """Take the options that stand before a command."""
 
 
-_PANELS = {
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Set up": (setup.init, setup.check, setup.activate, setup.demo_parts),
     "Run": (line.run, line.status, line.trigger, line.stop),
 }

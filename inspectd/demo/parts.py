@@ -147,7 +147,8 @@ def _distance(scene: Scene, missing: int | None, shift: float = 0.0) -> F32:
         if hole != missing:
             x, y = _hole(scene, hole)
             distance = np.maximum(distance, _BOLT - np.hypot(u - x, v - y))
-    return distance.astype(np.float32)
+    drawn: F32 = distance.astype(np.float32)
+    return drawn
 
 
 def _hole(scene: Scene, number: int) -> tuple[float, float]:
@@ -161,13 +162,15 @@ def _turned(scene: Scene) -> F32:
     profile = rng.normal(0, 1, 2 * SIDE).astype(np.float32)
     grooves = np.interp(radius * 1.5 + rng.uniform(0, 8), np.arange(2 * SIDE), profile).astype(np.float32)
     fans = np.cos(2 * (angle - np.float32(0.7 + rng.normal(0, 0.05)))).astype(np.float32)
-    return 0.52 + 0.035 * grooves + 0.10 * fans + 0.03 * _cloud(rng, 5)
+    drawn: F32 = 0.52 + 0.035 * grooves + 0.10 * fans + 0.03 * _cloud(rng, 5)
+    return drawn
 
 
 def _belt(rng: np.random.Generator) -> F32:
     """Draw the dark woven belt under the part."""
     weave = 0.012 * (np.sin(_X * np.float32(1.9)) * np.sin(_Y * np.float32(1.9)))
-    return 0.13 + weave.astype(np.float32) + 0.02 * _cloud(rng, 9)
+    drawn: F32 = 0.13 + weave.astype(np.float32) + 0.02 * _cloud(rng, 9)
+    return drawn
 
 
 def _cloud(rng: np.random.Generator, cells: int) -> F32:
@@ -184,7 +187,8 @@ def _exposed(scene: Scene) -> U8:
 
 def _inside(distance: F32) -> F32:
     """Cover of a pixel by a shape, from the signed distance to its edge: 1 inside, 0 outside, between on the edge."""
-    return np.clip(0.5 - distance, 0, 1).astype(np.float32)
+    drawn: F32 = np.clip(0.5 - distance, 0, 1).astype(np.float32)
+    return drawn
 
 
 # --- defects ----------------------------------------------------------------------------------------------------------
