@@ -1,0 +1,118 @@
+"""The small HTML templates of a report: one self-contained page, for screen and A4 paper. Everything put in is escaped.
+
+A `Markup` is text that is HTML already; any other value is escaped where it enters a template.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from string import Template
+
+_PAGE = Template("""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>$title</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>$style</style></head>
+<body><main>
+$body
+</main></body></html>
+""")
+
+_STYLE = """
+:root { --ink: #1b2430; --soft: #5d6b7a; --line: #d8dee5; --wash: #f4f6f8; --warn: #b45309; --warn-wash: #fff6e6;
+        --good: #2f6f9f; --bad: #c2452d; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--wash); color: var(--ink);
+       font: 14px/1.5 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
+main { max-width: 60rem; margin: 2rem auto; padding: 2.5rem 3rem; background: #fff; border: 1px solid var(--line); }
+h1 { margin: 0; font-size: 1.7rem; line-height: 1.2; letter-spacing: -.01em; }
+h2 { margin: 2.2rem 0 .7rem; padding-bottom: .3rem; font-size: 1.1rem; border-bottom: 1px solid var(--line);
+     break-after: avoid; }
+p { margin: .4rem 0; max-width: 46rem; }
+.soft { color: var(--soft); }
+.mono, code { font-family: "DejaVu Sans Mono", Consolas, monospace; font-size: .88em; }
+.warnings { margin: 1.5rem 0 0; padding: .9rem 1.2rem; list-style: none; background: var(--warn-wash);
+            border-left: 4px solid var(--warn); print-color-adjust: exact; }
+.warnings li + li { margin-top: .4rem; }
+.none { border-color: var(--good); background: #eef5fa; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1px; margin: 1.5rem 0 0; padding: 0;
+           background: var(--line); border: 1px solid var(--line); }
+.figures div { padding: .7rem .9rem; background: #fff; }
+.figures dt { color: var(--soft); font-size: .8rem; }
+.figures dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
+table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; font-size: .85rem; color: var(--soft); }
+td:first-child { width: 16rem; } tr { break-inside: avoid; }
+svg { width: 100%; height: auto; }
+.sheet { display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; }
+figure { margin: 0; break-inside: avoid; }
+figure img { display: block; width: 100%; background: #000; }
+figcaption { padding-top: .3rem; font-size: .8rem; line-height: 1.35; overflow-wrap: anywhere; }
+.pass { color: var(--good); } .fail { color: var(--bad); } .pass, .fail { font-weight: 600; }
+.hashes { columns: 2; column-gap: 2rem; font-size: .68rem; line-height: 1.5; }
+.hashes div { display: flex; justify-content: space-between; gap: .8rem; break-inside: avoid; }
+.hashes span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.sign { display: grid; grid-template-columns: 2fr 2fr 1fr; gap: 2rem; margin-top: 3.5rem; break-inside: avoid; }
+.sign div { padding-top: .3rem; border-top: 1px solid var(--ink); font-size: .8rem; color: var(--soft); }
+@page { size: A4; margin: 15mm 14mm; }
+@media print { body { background: #fff; font-size: 10.5px; } main { margin: 0; padding: 0; border: 0; max-width: none; } }
+@media (max-width: 40rem) {
+  main { margin: 0; padding: 1.2rem; } .sheet { grid-template-columns: 1fr; } .hashes { columns: 1; }
+}
+"""
+
+
+class Markup(str):
+    """HTML already."""
+
+    __slots__ = ()
+
+
+def fill(template: str, **values: object) -> Markup:
+    """Put values into a template with $names, escaping all that is not Markup."""
+    return Markup(Template(template).substitute({name: _safe(value) for name, value in values.items()}))
+
+
+def join(parts: Iterable[str]) -> Markup:
+    """Put pieces one after the other, escaping all that is not Markup."""
+    return Markup("\n".join(_safe(part) for part in parts))
+
+
+def page(title: str, parts: Iterable[Markup]) -> Markup:
+    """Return the whole page."""
+    return Markup(_PAGE.substitute(title=escape(title), style=_STYLE, body=join(parts)))
+
+
+def section(title: str, *parts: Markup) -> Markup:
+    """Return a headed part of the page."""
+    return fill("<section><h2>$title</h2>\n$body</section>", title=title, body=join(parts))
+
+
+def items(kind: str, texts: Sequence[str]) -> Markup:
+    """Return a list of one class."""
+    return fill('<ul class="$kind">$items</ul>', kind=kind, items=join(fill("<li>$text</li>", text=text) for text in texts))
+
+
+def figures(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Return the row of key figures: name, value."""
+    cells = (fill("<div><dt>$name</dt><dd>$value</dd></div>", name=name, value=value) for name, value in pairs)
+    return fill('<dl class="figures">$cells</dl>', cells=join(cells))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+    """Return a table; cells that are Markup stay as they are."""
+    lines = [_row("th", head)] if head else []
+    return fill("<table>$rows</table>", rows=join([*lines, *(_row("td", row) for row in rows)]))
+
+
+def hashes(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Return names and their hashes in two columns of small print."""
+    lines = (fill("<div><span>$name</span><span>$value</span></div>", name=name, value=value) for name, value in pairs)
+    return fill('<div class="hashes mono">$lines</div>', lines=join(lines))
+
+
+def _row(tag: str, cells: Sequence[str]) -> Markup:
+    inner = join(fill(f"<{tag}>$cell</{tag}>", cell=cell) for cell in cells)
+    return fill("<tr>$inner</tr>", inner=inner)
+
+
+def _safe(value: object) -> str:
+    return value if isinstance(value, Markup) else escape(str(value))

@@ -1,0 +1,100 @@
+"""Every picture is checked before anything is computed; whatever is wrong with any of them is told at once."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from calibration import pictures
+from inspectd import image
+from inspectd.errors import BadImage
+
+
+def ignore(_done: int) -> None:
+    """Nobody counts."""
+
+
+def grey(path: Path, height: int = 32, width: int = 48, seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
+    path.write_bytes(image.encode_png(pixels))
+    return path
+
+
+def test_a_sound_folder_gives_every_picture_by_name_with_its_hash(tmp_path: Path) -> None:
+    """Names carry the role, hashes are those of the files, pixels come back as stored, and each picture is counted."""
+    for name in ("b.png", "a.png"):
+        grey(tmp_path / name, seed=ord(name[0]))
+    (tmp_path / "notes.txt").write_text("not a picture by its name")
+    told: list[int] = []
+    samples, problems = pictures.read(tmp_path, "good", None, told.append)
+    assert problems == []
+    assert [s.name for s in samples] == ["good/a.png", "good/b.png"]
+    assert samples[0].sha256 == hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+    assert samples[0].kind == "48 x 32 mono8"
+    assert np.array_equal(samples[1].pixels(), np.asarray(Image.open(tmp_path / "b.png")))
+    assert sum(told) == pictures.count(tmp_path) == 2
+
+
+def test_everything_wrong_with_any_picture_comes_at_once(tmp_path: Path) -> None:
+    """A text named .png, half a JPEG, 16 bits and alpha: four problems, each with its file; the sound one is kept."""
+    grey(tmp_path / "sound.png")
+    (tmp_path / "text.png").write_text("no picture at all")
+    colour = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8))
+    colour.save(tmp_path / "half.jpg")
+    (tmp_path / "half.jpg").write_bytes((tmp_path / "half.jpg").read_bytes()[:900])
+    Image.fromarray(np.zeros((32, 48), np.uint16)).save(tmp_path / "deep.png")
+    colour.convert("RGBA").save(tmp_path / "alpha.png")
+    samples, problems = pictures.read(tmp_path, "good", None, ignore)
+    assert [s.name for s in samples] == ["good/sound.png"]
+    told = {Path(p.file).name: f"{p.expected} / {p.got}" for p in problems}
+    assert set(told) == {"text.png", "half.jpg", "deep.png", "alpha.png"}
+    assert "text" in told["text.png"]
+    assert "cut off" in told["half.jpg"]
+    assert "16 bits" in told["deep.png"]
+    assert "alpha" in told["alpha.png"]
+    assert str(problems[0]).startswith(f"{tmp_path}")
+
+
+def test_pictures_of_another_size_or_format_than_most_are_named(tmp_path: Path) -> None:
+    """Three alike, one larger, one in colour: the two are named with what they are and what the others are."""
+    for name in ("a.png", "b.png", "c.png"):
+        grey(tmp_path / name)
+    grey(tmp_path / "large.png", 64, 96)
+    (tmp_path / "colour.png").write_bytes(image.encode_png(np.zeros((32, 48, 3), np.uint8)))
+    problems = pictures.odd_ones(pictures.read(tmp_path, "good", None, ignore)[0])
+    assert {Path(p.file).name: p.got for p in problems} == {"large.png": "96 x 64 mono8", "colour.png": "48 x 32 rgb8"}
+    assert all("48 x 32 mono8 like 3 other" in p.expected for p in problems)
+    assert pictures.odd_ones([]) == []
+
+
+def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:
+    """Both name the folder."""
+    with pytest.raises(BadImage, match="nowhere"):
+        pictures.count(tmp_path / "nowhere")
+    with pytest.raises(BadImage, match=r"expected pictures \(.*\.png.*\), got none"):
+        pictures.count(tmp_path)
+
+
+def test_groups_come_from_the_file_name(tmp_path: Path) -> None:
+    """Pictures of one lot share a group; a name that does not fit is a problem; without a rule each is its own."""
+    for name in ("lot7-1.png", "lot7-2.png", "lot8-1.png", "stray.png"):
+        grey(tmp_path / name)
+    samples, problems = pictures.read(tmp_path, "good", r"^lot(\d+)-", ignore)
+    assert [s.group for s in samples] == ["7", "7", "8"]
+    assert [Path(p.file).name for p in problems] == ["stray.png"]
+    assert "group_by" in problems[0].expected
+    assert len({s.group for s in pictures.read(tmp_path, "good", None, ignore)[0]}) == 4
+
+
+def test_a_picture_that_changes_while_calibrating_is_refused(tmp_path: Path) -> None:
+    """The manifest's hash must be that of the pixels used."""
+    grey(tmp_path / "a.png")
+    sample = pictures.read(tmp_path, "good", None, ignore)[0][0]
+    grey(tmp_path / "a.png", seed=1)
+    with pytest.raises(BadImage, match="changed while calibrating"):
+        sample.pixels()
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(BadImage, match="readable"):
+        sample.pixels()
