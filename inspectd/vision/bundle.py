@@ -97,7 +97,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     product: str = "default"
     members: tuple[Member, ...]
     picture: PictureSpec
-    threshold: float  # the active one: score >= threshold is FAIL
+    threshold: Annotated[float, Meta(gt=0)]  # the active one: score >= threshold is FAIL
     thresholds: dict[str, FoundThreshold] = field(default_factory=dict)  # by rule
     seed: int = 0
     versions: dict[str, str] = field(default_factory=dict)  # of libraries, processor type, thread count
@@ -209,9 +209,11 @@ def _fill(new: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Go
     _check_roles(new, sealed)
     try:
         sealed = msgspec.structs.replace(sealed, fingerprint=fingerprint(sealed))
-    except ValueError as error:
-        raise BadBundle(f"{new / MANIFEST}: expected finite numbers only: {error}") from error
-    (new / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n")
+        data = msgspec.json.encode(sealed)
+        msgspec.json.decode(data, type=Manifest)
+    except ValueError as error:  # msgspec's ValidationError is one
+        raise BadBundle(f"{new / MANIFEST}: cannot be stored: {error}") from error
+    (new / MANIFEST).write_bytes(msgspec.json.format(data, indent=1) + b"\n")
     return sealed
 
 
