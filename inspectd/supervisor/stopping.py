@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from inspectd.supervisor.life import Life, Phase, S, Told
 
+_ECHO_NS = S // 2
+
 
 class Step(NamedTuple):
     """What the supervisor must do now."""
@@ -16,8 +18,9 @@ class Step(NamedTuple):
 class Stopping:
     """Goes through the stages. Later stages are kept alive (and restarted) until theirs comes."""
 
-    def __init__(self, lives: Sequence[Life]) -> None:
+    def __init__(self, lives: Sequence[Life], now: int) -> None:
         self._lives = lives
+        self._began_ns = now
         self._stage = 0
         self._until_ns = 0
         self._hurry = False
@@ -44,7 +47,12 @@ class Stopping:
         return sum(self._limit_s(stage) for stage in stages)
 
     def hurry(self, now: int) -> None:
-        """Shorten the waits. The ledger and the journal still get the time to close."""
+        """Shorten the waits. The ledger and the journal still get the time to close.
+
+        Wrappers such as timeout(1) send one signal twice, to the process and to its group: an echo is no second wish.
+        """
+        if now - self._began_ns < _ECHO_NS:
+            return
         self._hurry = True
         self._until_ns = min(self._until_ns, now + round(self._limit_s(self._stage) * S))
 

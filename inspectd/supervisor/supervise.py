@@ -146,7 +146,7 @@ class _Line:
         self._desk.stop_asked = False
         for _ in range(asked):
             if self._stopping is None:
-                self._stopping = Stopping(list(self._lives.values()))
+                self._stopping = Stopping(list(self._lives.values()), now)
                 self._notifier.stopping(self._stopping.longest_s)
                 self._log.info("stopping", longest_s=self._stopping.longest_s)
             else:

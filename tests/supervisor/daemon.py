@@ -7,11 +7,12 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from inspectd.errors import InspectdError
 from inspectd.station.schema import Camera, Config, Line, Plc, Station, Workers
 from inspectd.supervisor import supervise
-from inspectd.supervisor.processes import TABLE_2, Process
+from inspectd.supervisor.processes import TABLE_2, Process, Restart
 
 MAINS = {"dispatchd": "dispatch", "plcd": "plc"}
 
@@ -23,12 +24,14 @@ def config(workers: int = 1, metrics: str | None = None) -> Config:
     return Config(directory="", line=line, stations={"cell": station}, files={})
 
 
-def table(changes: dict[str, dict[str, object]]) -> list[Process]:
+def table(changes: dict[str, dict[str, Any]]) -> list[Process]:
     """TABLE 2 with the tests' mains."""
     rows = []
     for process in TABLE_2:
         wanted = {"main": MAINS.get(process.name, "steady")} | changes.get(process.name, {})
-        rows.append(replace(process, **(wanted | {"main": f"tests.supervisor.mains:{wanted['main']}"})))
+        wanted["main"] = f"tests.supervisor.mains:{wanted['main']}"
+        wanted["restart"] = Restart(**wanted.get("restart", {}))
+        rows.append(replace(process, **wanted))
     return rows
 
 

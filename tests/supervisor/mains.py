@@ -31,7 +31,7 @@ def loop(seat: Seat, turn: Callable[[], None] = lambda: None, obey: Callable[[Ch
             for order in child.orders():
                 if obey and obey(child, order):
                     continue
-                event(seat, order.what, **order.args)
+                event(seat, order.what, args=order.args)
                 if order.what == "stop":
                     return
                 child.done(order, text=f"{order.what} by {seat.process}")
@@ -59,7 +59,7 @@ def dispatch(seat: Seat) -> None:
                 beats.send(Beat(session="s", n=n, t_ns=clock.now_ns(), stations={}))
             child.report(counters=counters)
             for order in child.orders():
-                event(seat, order.what, **order.args)
+                event(seat, order.what, args=order.args)
                 if order.what == "stop":
                     return
                 child.done(order, text=f"{order.what} by {seat.process}")
@@ -83,11 +83,9 @@ def hang(seat: Seat) -> None:
     with Hub(seat.run_dir) as hub:
         child = Child(hub, seat)
         event(seat, "begun")
-        child_reported = False
-        while not child_reported:
+        while not hub.counts()["orders"]["sent"]:
             child.report()
-            child_reported = hub.counts()["orders"]["sent"] > 0
-        hub.wait(600_000)
+        signal.pause()
 
 
 def deaf(seat: Seat) -> None:
@@ -97,7 +95,7 @@ def deaf(seat: Seat) -> None:
 
 def mute_order(seat: Seat) -> None:
     """Obey `stop` only; leave every other order without an answer."""
-    loop(seat, obey=lambda _child, order: order.what != "stop")
+    loop(seat, obey=lambda _child, order: order.what != "stop" and event(seat, "ignored", order=order.what) is None)
 
 
 def fail_at_end(seat: Seat) -> None:

@@ -1,0 +1,100 @@
+"""The order of the end."""
+
+from inspectd.supervisor.life import Life, Phase, Told
+from inspectd.supervisor.stopping import Stopping
+from tests.supervisor.lives import seconds, up, waiting
+
+
+def obey(lives: list[Life], stopping: Stopping, now: int) -> None:
+    """All who are told end at once."""
+    for life in lives:
+        life.told = stopping.wanted
+        life.died(0, now)
+
+
+def test_stages_follow_each_other_only_when_the_one_before_is_over() -> None:
+    lives = up()
+    stopping, order = Stopping(lives, 0), []
+    while not stopping.ended:
+        tell, kill = stopping.step(1)
+        assert kill == []
+        order.append([life.name for life in tell])
+        assert [life.name for life in stopping.step(1).tell] == order[-1]
+        obey(tell, stopping, 1)
+    assert order == [["ingestd-cell"], ["dispatchd"], ["workerd-1", "plcd-line1"], ["journald"]]
+    assert stopping.clean
+
+
+def test_each_is_told_once_and_killed_at_its_stages_limit() -> None:
+    lives = up()
+    stopping = Stopping(lives, 0)
+    (ingestd,) = stopping.step(0).tell
+    ingestd.told = Told.STOP
+    assert stopping.step(seconds(9.9)) == ([], [])
+    assert stopping.step(seconds(10)) == ([], [ingestd])
+    ingestd.died(-9, seconds(10))
+    assert not stopping.clean
+    (dispatchd,) = stopping.step(seconds(11)).tell
+    assert (dispatchd.name, stopping.step(seconds(15.9)).kill) == ("dispatchd", [])  # its own limit counts from its turn
+    assert stopping.step(seconds(16)).kill == [dispatchd]
+
+
+def test_a_second_signal_shortens_the_wait_but_the_ledger_still_closes() -> None:
+    lives = up()
+    stopping = Stopping(lives, 0)
+    (ingestd,) = stopping.step(0).tell
+    ingestd.told = Told.STOP
+    stopping.hurry(seconds(2))
+    assert stopping.wanted is Told.HURRY
+    assert stopping.step(seconds(2.9)) == ([ingestd], [])  # told again, now to hurry
+    assert stopping.step(seconds(3)).kill == [ingestd]
+    ingestd.died(-9, seconds(3))
+    (dispatchd,) = stopping.step(seconds(4)).tell
+    assert stopping.step(seconds(8.9)).kill == []
+    obey([dispatchd], stopping, seconds(9))
+    assert {life.name for life in stopping.step(seconds(9)).tell} == {"workerd-1", "plcd-line1"}
+
+
+def test_the_echo_of_a_signal_is_no_second_wish() -> None:
+    stopping = Stopping(up(), 0)
+    stopping.hurry(seconds(0.4))
+    assert stopping.wanted is Told.STOP
+    stopping.hurry(seconds(0.5))
+    assert stopping.wanted is Told.HURRY
+
+
+def test_later_stages_are_restarted_until_their_turn() -> None:
+    lives = {life.name: life for life in up()}
+    stopping = Stopping(list(lives.values()), 0)
+    stopping.step(0)
+    lives["dispatchd"].died(-9, 0)
+    stopping.step(1)
+    assert lives["dispatchd"].due(seconds(0.2))
+    assert not stopping.ended
+
+
+def test_an_ingestd_in_back_off_is_not_started_again_and_the_end_is_clean() -> None:
+    lives = {life.name: life for life in up()}
+    lives["ingestd-cell"].died(1, 0)
+    stopping = Stopping(list(lives.values()), 0)
+    assert [life.name for life in stopping.step(0).tell] == ["dispatchd"]
+    assert (lives["ingestd-cell"].phase, stopping.clean) == (Phase.STOPPED, True)
+
+
+def test_a_ledger_in_back_off_makes_the_end_unclean() -> None:
+    lives = {life.name: life for life in up()}
+    obey([lives["ingestd-cell"]], stopping := Stopping(list(lives.values()), 0), 0)
+    lives["dispatchd"].died(-9, 0)
+    stopping.step(0)
+    assert not stopping.clean
+
+
+def test_what_was_never_started_is_never_started() -> None:
+    lives = waiting()
+    stopping = Stopping(lives, 0)
+    assert stopping.step(0) == ([], [])
+    assert (stopping.ended, stopping.clean) == (True, True)
+
+
+def test_the_whole_end_takes_at_most_the_sum_of_its_stages() -> None:
+    assert Stopping(up(), 0).longest_s == 10 + 5 + 10 + 30
