@@ -17,9 +17,8 @@ class Row:
 
     key: str
     part_id: str
-    verdict: str
-    reason: str
-    score: float
+    verdict: str  # empty: none
+    score: float  # NaN: none
     outcome: str
     trigger_ns: int
 

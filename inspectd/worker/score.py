@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from inspectd.vision import guards
 from inspectd.vision.detector import Detector, Result
 from inspectd.wire import codec
 from inspectd.wire.messages import Answer, Reason, WorkItem
@@ -33,7 +34,7 @@ def score(items: Sequence[WorkItem], parts: Sequence[memoryview], detectors: Map
             scored[index] = _undecided(item, Reason.WRONG_BUNDLE, "this worker does not hold the bundle")
             continue
         pixels = codec.pixels(part, item.shape)
-        reason, text = detector.check(pixels, item.pixel_format)
+        reason, text = guards.check(pixels, item.pixel_format, detector.manifest.picture)
         if reason:
             scored[index] = _undecided(item, reason, text)
             continue
