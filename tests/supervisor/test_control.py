@@ -1,0 +1,206 @@
+"""Commands of people: one reply each, one audit line each, over real sockets and with a clock of the test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from inspectd.errors import DaemonError
+from inspectd.station.state import StateDir
+from inspectd.supervisor import control
+from inspectd.supervisor.control import Desk
+from inspectd.supervisor.life import Life
+from inspectd.supervisor.lock import Lock
+from inspectd.supervisor.orders import Orders
+from inspectd.supervisor.status import Overall, Status
+from inspectd.vision import bundle
+from inspectd.vision.bundle import Manifest, Member, PictureSpec
+from inspectd.wire.messages import Command, Done, HealthState, Order, Reply
+from inspectd.wire.sockets import Hub, Port
+from tests.supervisor.daemon import config
+from tests.supervisor.lives import seconds, up
+from tests.support import receive, send, until
+
+STATUS = Status(
+    pid=1, up_s=0.0, ready=True, stopping=False, health=Overall(HealthState.OK, []), processes=[], channels={},
+    ledger={}, outcomes={}, dispatch={}, sources={}, stations={},
+)  # fmt: skip
+
+
+class Office:
+    """A desk, one person before it, and the children behind it."""
+
+    def __init__(self, hub: Hub, state: StateDir) -> None:
+        self.lives: dict[str, Life] = {life.name: life for life in up()}
+        self.orders_port, self.control_port = hub.bind("orders"), hub.bind("control")
+        self.children: dict[str, Port] = {}
+        self.orders = Orders(self.orders_port)
+        self.desk = Desk(self.control_port, config(), state, self.lives, self.orders)
+        self.person = hub.connect("control")
+        for name in ("dispatchd", "ingestd-cell"):
+            self.children[name] = hub.connect("orders", identity=f"{name}:{self.lives[name].pid}")
+            send(self.children[name], Done(id=0, ok=True))
+            receive(self.orders_port)
+
+    def command(self, what: str, now: int = 0, **args: str) -> None:
+        """Give a command, and let the desk take it."""
+        taken = self.control_port.counts.received
+        send(self.person, Command(what=what, who="anna", args=args))
+        until(lambda: self.desk.serve(now, lambda: STATUS) or self.control_port.counts.received > taken)
+
+    def reply(self) -> Reply:
+        return receive(self.person).message
+
+    def order(self, name: str) -> Order:
+        return receive(self.children[name]).message
+
+    def notes(self, now: int = 0) -> list[dict[str, str]]:
+        """What dispatch is given for the journal now."""
+        self.orders.flush(self.lives["dispatchd"], now)
+        found = []
+        while self.orders.notes_open:
+            order = self.order("dispatchd")
+            assert order.what == "note"
+            assert self.orders.noted(Done(id=order.id, ok=True))
+            found.append(order.args)
+        return found
+
+
+@pytest.fixture
+def office(run_dir: Path, state: StateDir) -> Iterator[Office]:
+    with Hub(run_dir) as hub:
+        yield Office(hub, state)
+
+
+def store_bundle(state: StateDir, number: int) -> Manifest:
+    """Write a manifest alone; it is all that the desk reads."""
+    member = Member(backbone="0" * 64, backbone_name="lite0", layers=(4, 10), patch=3, input_px=(224, 224))
+    picture = PictureSpec(camera_px=(64, 64), pixel_format="rgb8")
+    manifest = Manifest(station="cell", members=(member,), picture=picture, threshold=1.25)
+    manifest = msgspec.structs.replace(manifest, fingerprint=bundle.fingerprint(manifest))
+    folder = state.bundle("cell", "default", number)
+    folder.mkdir(parents=True)
+    (folder / bundle.MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    return manifest
+
+
+def test_status_is_answered_and_leaves_no_audit_line(office: Office) -> None:
+    office.command("status")
+    assert msgspec.json.decode(office.reply().data, type=Status) == STATUS
+    assert office.notes() == []
+
+
+def test_trigger_becomes_an_order_whose_done_is_the_reply(office: Office) -> None:
+    office.command("trigger", station="cell")
+    order = office.order("ingestd-cell")
+    assert (order.what, order.args) == ("shoot", {"station": "cell"})
+    assert office.notes() == []
+    assert office.desk.done(Done(id=order.id, ok=True, text="cell/1/7"))
+    assert office.reply() == Reply(ok=True, text="cell/1/7")
+    assert office.notes() == [{"station": "cell", "who": "anna", "what": "trigger", "ok": "true", "text": "cell/1/7"}]
+
+
+def test_activate_takes_fingerprint_and_threshold_from_the_bundle(office: Office, state: StateDir) -> None:
+    manifest = store_bundle(state, 3)
+    office.command("activate", station="cell", bundle="3", threshold="99")
+    order = office.order("dispatchd")
+    assert order.what == "activate"
+    assert order.args == {
+        "station": "cell", "product": "default", "bundle": "3", "fingerprint": manifest.fingerprint, "threshold": "1.25",
+    }  # fmt: skip
+    office.desk.done(Done(id=order.id, ok=False, text="workerd-1: golden pictures differ"))
+    assert office.reply() == Reply(ok=False, text="workerd-1: golden pictures differ")
+    assert office.notes()[0]["ok"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("what", "args", "words"),
+    [
+        ("dance", {}, "no command 'dance': expected one of status, activate, trigger, stop"),
+        ("trigger", {"station": "x"}, "no station 'x': expected one of cell"),
+        ("activate", {}, "no station '': expected one of cell"),
+        ("activate", {"station": "cell", "product": "x"}, "no product 'x': expected one of default"),
+        ("activate", {"station": "cell", "bundle": "../1"}, "bundle: expected a number, got '../1'"),
+        ("activate", {"station": "cell", "bundle": "9"}, "bundles/9/manifest.json: cannot be read"),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_with_the_reason_and_noted(
+    office: Office, what: str, args: dict[str, str], words: str
+) -> None:
+    office.command(what, **args)
+    reply = office.reply()
+    assert (reply.ok, words in reply.text) == (False, True), reply
+    assert [(note["what"], note["ok"], note["text"]) for note in office.notes()] == [(what, "false", reply.text)]
+
+
+def test_an_order_to_a_process_that_is_not_there_is_refused_at_once(office: Office) -> None:
+    office.lives["ingestd-cell"].died(-9, 0)
+    office.command("trigger", station="cell")
+    assert office.reply().text.startswith("ingestd-cell is not running")
+
+
+def test_a_child_that_does_not_answer_costs_the_command_and_not_the_desk(office: Office) -> None:
+    office.command("trigger", station="cell")
+    order = office.order("ingestd-cell")
+    office.command("status", now=seconds(10))
+    assert office.reply().data
+    office.desk.serve(seconds(10.1), lambda: STATUS)
+    assert office.reply() == Reply(ok=False, text="ingestd-cell did not answer in time")
+    assert not office.desk.done(Done(id=order.id, ok=True))  # too late; the person has had a reply
+    assert len(office.notes()) == 1
+
+
+def test_a_death_answers_the_commands_that_it_took_along(office: Office) -> None:
+    office.command("trigger", station="cell")
+    office.desk.lost("workerd-1")
+    office.desk.lost("ingestd-cell")
+    assert office.reply() == Reply(ok=False, text="ingestd-cell died before it answered")
+
+
+def test_stop_is_answered_before_it_is_obeyed(office: Office) -> None:
+    office.command("stop")
+    assert (office.desk.stop_asked, office.reply()) == (True, Reply(ok=True, text="stopping"))
+    assert [note["what"] for note in office.notes()] == ["stop"]
+
+
+def test_notes_go_again_to_a_new_dispatch_until_one_answers(office: Office, run_dir: Path) -> None:
+    office.command("dance")
+    dispatch = office.lives["dispatchd"]
+    office.orders.flush(dispatch, 0)
+    first = office.order("dispatchd")
+    office.orders.flush(dispatch, 1)
+    assert office.children["dispatchd"].receive() is None  # not twice to the same one within the time that it may take
+    dispatch.died(-9, 2)
+    dispatch.started(300, 3)
+    with Hub(run_dir) as hub:
+        port = hub.connect("orders", identity="dispatchd:300")
+        send(port, Done(id=0, ok=True))
+        receive(office.orders_port)
+        office.orders.flush(dispatch, 4)
+        assert receive(port).message == first
+
+
+# --- the command line's end -------------------------------------------------------------------------------------------
+
+
+def test_without_a_daemon_the_error_names_the_run_directory_and_what_starts_one(run_dir: Path) -> None:
+    with pytest.raises(DaemonError, match=rf"{run_dir}: no daemon runs there; start it with `inspectd run"):
+        control.ask(run_dir, Command(what="status", who="anna", args={}), 1000)
+
+
+def test_a_missing_run_directory_is_the_same_as_no_daemon(run_dir: Path) -> None:
+    with pytest.raises(DaemonError, match="no daemon runs there"):
+        control.ask(run_dir / "none", Command(what="status", who="anna", args={}), 1000)
+
+
+def test_a_daemon_that_takes_no_commands_is_named(run_dir: Path) -> None:
+    with Lock(run_dir), pytest.raises(DaemonError, match=r"pid \d+\) does not take commands"):
+        control.ask(run_dir, Command(what="status", who="anna", args={}), 50)
+
+
+def test_a_daemon_that_does_not_answer_is_named_with_the_time(run_dir: Path) -> None:
+    with Lock(run_dir), Hub(run_dir) as hub:
+        hub.bind("control")
+        with pytest.raises(DaemonError, match="did not answer `status` in 200 ms"):
+            control.ask(run_dir, Command(what="status", who="anna", args={}), 200)
