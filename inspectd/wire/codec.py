@@ -39,7 +39,7 @@ def decode(header: Bytes) -> Any:
         raise WireError(f"expected message version {VERSION}, got {view[0]}: processes of two releases are mixed, restart all")
     try:
         return _decoder.decode(view[1:])
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last: nested too deep
         raise WireError(f"message does not decode: {error}") from error
 
 
