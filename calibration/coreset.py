@@ -7,6 +7,8 @@ shrink), it is the farthest of all. So many centres are chosen from the pool's o
 updates all vectors. The selection is that of the plain algorithm, ties going to the lowest index.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from inspectd.errors import NotEnoughPictures
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Advance = Callable[[int], None]  # so many more are chosen
 
 _POOL = 1024  # its distances (4 MiB) stay in the cache; larger pools gave no fewer updates on patches of real parts
 _ROWS = 2048  # vectors and
@@ -21,17 +24,22 @@ _CENTRES = 512  # centres of one matrix product: 4 MiB of products
 _SAME = 32 * float(np.finfo(np.float32).eps)  # squared distances below this share of the norms are rounding
 
 
-def greedy(vectors: Floats, count: int, seed: int) -> Ints:
+def _unseen(_done: int) -> None:
+    """Nobody watches."""
+
+
+def greedy(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -> Ints:
     """Choose `count` of the vectors float32 [N,d] so that each is close to a chosen one; int64 [count], in the order chosen.
 
-    The first is drawn with `seed`. Beside the vectors it needs two floats per vector and about 12 MiB. ValueError if a
-    vector is not finite; NotEnoughPictures if fewer than `count` of them differ.
+    The first is drawn with `seed`; `advance` is told of every few chosen. Beside the vectors it needs two floats per vector
+    and about 12 MiB. ValueError if a vector is not finite; NotEnoughPictures if fewer than `count` of them differ.
     """
     _check(vectors, count)
     space = _Space(vectors, int(np.random.default_rng(seed).integers(len(vectors))))
     chosen = np.empty(count, np.int64)
     chosen[0] = space.first
     done = 1
+    advance(1)
     while done < count:
         new = space.choose(count - done)
         if not len(new):
@@ -41,15 +49,18 @@ def greedy(vectors: Floats, count: int, seed: int) -> Ints:
             )
         chosen[done : done + len(new)] = new
         done += len(new)
+        advance(len(new))
         if done < count:
             space.add(new)
     return chosen
 
 
-def random(vectors: Floats, count: int, seed: int) -> Ints:
+def random(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -> Ints:
     """Choose `count` of the vectors float32 [N,d] at random, each at most once; int64 [count]. Errors as `greedy`."""
     _check(vectors, count)
-    return np.random.default_rng(seed).permutation(len(vectors))[:count].astype(np.int64)
+    chosen = np.random.default_rng(seed).permutation(len(vectors))[:count].astype(np.int64)
+    advance(count)
+    return chosen
 
 
 def _check(vectors: Floats, count: int) -> None:

@@ -4,15 +4,15 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from calibration.progress import Advance
+from calibration.progress import Advance, Progress
 from inspectd import image
-from inspectd.errors import BadImage, Problem
+from inspectd.errors import BadImage, BadImages, Problem
 
 U8 = npt.NDArray[np.uint8]
 
@@ -42,20 +42,37 @@ class Sample:
         return image.decode(data, str(self.path)).pixels
 
 
-def count(folder: Path) -> int:
-    """Return how many pictures a folder holds; BadImage if it cannot be read or holds none."""
-    found = len(image.pictures_in(folder))
-    if not found:
-        suffixes = ", ".join(sorted(image.SUFFIXES))
-        raise BadImage(f"{folder}: expected pictures ({suffixes}), got none; check the path")
-    return found
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures of a calibration, of one size and format."""
+
+    good: list[Sample]
+    bad: list[Sample]
+    repeated: list[str]  # names of good pictures whose file is there already under another name
 
 
-def read(folder: Path, role: str, group_by: str | None, advance: Advance) -> tuple[list[Sample], list[Problem]]:
-    """Read every picture of a folder, by name; return the usable ones and what is wrong with the others.
+def gather(good: Path, bad: Path | None, group_by: str | None, progress: Progress) -> Pictures:
+    """Read and check all pictures of a calibration; BadImages with everything wrong with any of them.
 
     `group_by` is a regular expression with one group on the file name; without it every picture is a group of its own.
     """
+    folders = {"good": good} | ({"bad": bad} if bad else {})
+    advance = progress.stage("pictures", _count(list(folders.values())))
+    samples: dict[str, list[Sample]] = {"good": [], "bad": []}
+    problems: list[Problem] = []
+    for role, folder in folders.items():
+        samples[role], wrong = read(folder, role, group_by, advance)
+        problems += wrong
+    problems += odd_ones([*samples["good"], *samples["bad"]])
+    problems += _both_good_and_bad(samples["good"], samples["bad"])
+    if problems:
+        raise BadImages(problems)
+    together, repeated = _together(samples["good"])
+    return Pictures(together, samples["bad"], repeated)
+
+
+def read(folder: Path, role: str, group_by: str | None, advance: Advance) -> tuple[list[Sample], list[Problem]]:
+    """Read every picture of a folder, by name; return the usable ones and what is wrong with the others."""
     samples, problems = [], []
     for path in image.pictures_in(folder):
         try:
@@ -73,6 +90,44 @@ def odd_ones(samples: Sequence[Sample]) -> list[Problem]:
     expected = f"{usual} like {kinds[usual]} other pictures"
     hint = "one camera, one setting: remove it, or take it again"
     return [Problem(sample.path, None, "", expected, sample.kind, hint) for sample in samples if sample.kind != usual]
+
+
+def _count(folders: Sequence[Path]) -> int:
+    """Return how many pictures the folders hold; BadImages naming every folder that cannot be read or holds none."""
+    found, problems = 0, []
+    for folder in folders:
+        try:
+            inside = len(image.pictures_in(folder))
+        except BadImage as error:
+            problems.append(_problem(folder, str(error)))
+            continue
+        found += inside
+        if not inside:
+            suffixes = ", ".join(sorted(image.SUFFIXES))
+            problems.append(Problem(folder, None, "", f"pictures ({suffixes})", "none", "check the path"))
+    if problems:
+        raise BadImages(problems)
+    return found
+
+
+def _both_good_and_bad(good: Sequence[Sample], bad: Sequence[Sample]) -> list[Problem]:
+    known = {sample.sha256: sample for sample in good}
+    return [
+        Problem(sample.path, None, "", "a bad part", f"the same picture as {known[sample.sha256].path}", "remove one of them")
+        for sample in bad
+        if sample.sha256 in known
+    ]
+
+
+def _together(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:
+    """Give copies of a picture the group of the first, so that no bank scores a part it contains; return also their names."""
+    first: dict[str, Sample] = {}
+    merged, repeated = [], []
+    for sample in samples:
+        original = first.setdefault(sample.sha256, sample)
+        merged.append(sample if original is sample else replace(sample, group=original.group))
+        repeated += [] if original is sample else [sample.name]
+    return merged, repeated
 
 
 def _sample(path: Path, role: str, group_by: str | None) -> Sample:

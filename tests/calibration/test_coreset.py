@@ -80,6 +80,14 @@ def test_more_centres_than_different_vectors_is_an_error_with_both_numbers() -> 
 
 
 @pytest.mark.parametrize("sample", [coreset.greedy, coreset.random])
+def test_every_vector_chosen_is_told(sample) -> None:
+    """A progress bar that counts what it is told ends at the count."""
+    told: list[int] = []
+    sample(np.random.default_rng(0).standard_normal((3000, 5)).astype(np.float32), 500, 1, told.append)
+    assert sum(told) == 500
+
+
+@pytest.mark.parametrize("sample", [coreset.greedy, coreset.random])
 def test_more_centres_than_vectors_is_an_error(sample) -> None:
     """A bank larger than all patches together is refused."""
     with pytest.raises(NotEnoughPictures, match="at least 11 patches for the bank, got 10"):

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from calibration import pictures
+from calibration.progress import Silent
 from inspectd import image
-from inspectd.errors import BadImage
+from inspectd.errors import BadImage, BadImages
 
 
 def ignore(_done: int) -> None:
@@ -34,7 +35,7 @@ def test_a_sound_folder_gives_every_picture_by_name_with_its_hash(tmp_path: Path
     assert samples[0].sha256 == hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
     assert samples[0].kind == "48 x 32 mono8"
     assert np.array_equal(samples[1].pixels(), np.asarray(Image.open(tmp_path / "b.png")))
-    assert sum(told) == pictures.count(tmp_path) == 2
+    assert sum(told) == 2
 
 
 def test_everything_wrong_with_any_picture_comes_at_once(tmp_path: Path) -> None:
@@ -69,12 +70,48 @@ def test_pictures_of_another_size_or_format_than_most_are_named(tmp_path: Path) 
     assert pictures.odd_ones([]) == []
 
 
-def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:
-    """Both name the folder."""
-    with pytest.raises(BadImage, match="nowhere"):
-        pictures.count(tmp_path / "nowhere")
-    with pytest.raises(BadImage, match=r"expected pictures \(.*\.png.*\), got none"):
-        pictures.count(tmp_path)
+def test_missing_and_empty_folders_are_refused_together(tmp_path: Path) -> None:
+    """Both are named, with what is wrong with them."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadImages) as caught:
+        pictures.gather(tmp_path / "nowhere", tmp_path / "empty", None, Silent())
+    told = {Path(p.file).name: str(p) for p in caught.value.problems}
+    assert "No such file" in told["nowhere"]
+    assert ".png" in told["empty"]
+    assert "got none" in told["empty"]
+
+
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.mkdir()
+    bad.mkdir()
+    for i in range(3):
+        grey(good / f"{i}.png", seed=i)
+    grey(bad / "x.png", seed=10)
+    return good, bad
+
+
+def test_problems_of_both_folders_come_together(tmp_path: Path) -> None:
+    """A bad part that is a copy of a good one, a bad part of another size, a good one that is none: three problems."""
+    good, bad = folders(tmp_path)
+    assert [len(found) for found in vars(pictures.gather(good, bad, None, Silent())).values()] == [3, 1, 0]
+    grey(bad / "copy.png", seed=1)
+    grey(bad / "small.png", 16, 16)
+    (good / "note.png").write_text("hello")
+    with pytest.raises(BadImages) as caught:
+        pictures.gather(good, bad, None, Silent())
+    told = {Path(p.file).name: p.got for p in caught.value.problems}
+    assert set(told) == {"copy.png", "small.png", "note.png"}
+    assert str(good / "1.png") in told["copy.png"]
+
+
+def test_copies_of_a_picture_share_a_group_and_are_told(tmp_path: Path) -> None:
+    """Else a part would be scored by a bank that contains its copy."""
+    good, _ = folders(tmp_path)
+    grey(good / "9.png", seed=1)
+    found = pictures.gather(good, None, None, Silent())
+    assert [s.group for s in found.good] == ["0.png", "1.png", "2.png", "1.png"]
+    assert found.repeated == ["good/9.png"]
 
 
 def test_groups_come_from_the_file_name(tmp_path: Path) -> None:

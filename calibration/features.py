@@ -1,0 +1,124 @@
+"""From pictures to patch vectors, in batches: summed per channel, sampled, and kept where they fit into the memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from calibration.pictures import Sample
+from calibration.progress import Advance
+from inspectd.station.schema import Roi
+from inspectd.vision import preprocess
+from inspectd.vision.backbone import Backbone
+
+U8 = npt.NDArray[np.uint8]
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+Batch = tuple[Indices, F32]  # which pictures [B], and their patch vectors [B,h,w,d]
+
+BATCH = 8  # pictures in one forward pass; more gave nothing on two cores
+MEMORY = 2 << 30  # bytes of patch vectors kept as float32: 4,700 pictures of 784 x 152; beyond it they are computed twice
+DRAWN = 100_000  # patch vectors, about, from which a bank is chosen
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """How a station sees: roi, mask, resize, backbone."""
+
+    backbone: Backbone
+    input_px: tuple[int, int]
+    roi: Roi | None = None
+    mask: Mask | None = None  # [H,W] of the roi's size, True where judged
+
+    def cut(self, pixels: U8) -> U8:
+        """Cut the roi from a camera's picture, as ingest does."""
+        roi = self.roi
+        return pixels if roi is None else pixels[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
+
+    def vectors(self, pictures: Iterable[U8]) -> F32:
+        """Patch vectors float32 [B,h,w,d] of B pictures as ingest sends them."""
+        return self.backbone.run(np.stack([preprocess.prepare(pixels, self.input_px, self.mask) for pixels in pictures]))
+
+    def see(self, samples: Sequence[Sample]) -> Iterator[Batch]:
+        """Read pictures and yield their patch vectors in batches."""
+        for start in range(0, len(samples), BATCH):
+            some = samples[start : start + BATCH]
+            yield np.arange(start, start + len(some)), self.vectors(self.cut(sample.pixels()) for sample in some)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.input_px[0] // self.backbone.stride, self.input_px[1] // self.backbone.stride
+
+    @cached_property
+    def judged(self) -> Mask | None:
+        """The patches [h,w] that count; None: all."""
+        return None if self.mask is None else preprocess.judged_cells(self.mask, self.grid)
+
+    @property
+    def patches(self) -> int:
+        """How many patches of a picture count."""
+        return self.grid[0] * self.grid[1] if self.judged is None else int(self.judged.sum())
+
+
+class Features:
+    """The patch vectors of some pictures, one pass over which gives all that banks are made of.
+
+    Every picture gives the same number of patch vectors drawn by `seed`, a reservoir from which any subset of pictures has
+    its bank chosen, and its channels' sums, from which any subset has its mean and scale.
+    """
+
+    def __init__(self, extractor: Extractor, samples: Sequence[Sample], seed: int, advance: Advance) -> None:
+        self.extractor, self.samples = extractor, samples
+        n, d, each = len(samples), extractor.backbone.channels, min(extractor.patches, -(-DRAWN // max(1, len(samples))))
+        self._drawn = np.empty((n, each, d), np.float32)
+        self._sums, self._squares = np.empty((n, d)), np.empty((n, d))
+        fits = n * extractor.grid[0] * extractor.grid[1] * d * 4 <= MEMORY
+        self._kept: list[F32] | None = [] if fits else None
+        self._fill(np.random.default_rng(seed), advance)
+
+    def vectors(self, indices: Indices) -> Iterator[Batch]:
+        """Yield the patch vectors of the pictures asked for, in batches."""
+        if self._kept is None:
+            for places, vectors in self.extractor.see([self.samples[i] for i in indices]):
+                yield indices[places], vectors
+            return
+        for start in range(0, len(indices), BATCH):
+            some = indices[start : start + BATCH]
+            yield some, np.stack([self._kept[i] for i in some])
+
+    def drawn(self, members: Indices) -> F32:
+        """Return the reservoir [n,d] of some pictures."""
+        return self._drawn[members].reshape(-1, self._drawn.shape[2])
+
+    def standard(self, members: Indices) -> tuple[F32, F32]:
+        """Return mean and scale [d] of the channels over the judged patches of some pictures.
+
+        A channel that is all but constant on good parts gets a hundredth of the usual scale, not its own: else the first
+        defect that moves it, or rounding, would outweigh all other channels.
+        """
+        count = len(members) * self.extractor.patches
+        mean = self._sums[members].sum(axis=0) / count
+        spread = np.sqrt(np.maximum(self._squares[members].sum(axis=0) / count - mean * mean, 0))
+        floor = max(float(np.median(spread)) / 100, 1e-6)
+        return mean.astype(np.float32), np.maximum(spread, floor).astype(np.float32)
+
+    def _fill(self, rng: np.random.Generator, advance: Advance) -> None:
+        each = self._drawn.shape[1]
+        for indices, batch in self.extractor.see(self.samples):
+            for i, vectors in zip(indices, batch, strict=True):
+                patches = self._counted(vectors)
+                wide = patches.astype(np.float64)
+                self._sums[i], self._squares[i] = wide.sum(axis=0), (wide * wide).sum(axis=0)
+                self._drawn[i] = patches[rng.permutation(len(patches))[:each]]
+                if self._kept is not None:
+                    self._kept.append(vectors)
+            advance(len(indices))
+
+    def _counted(self, vectors: F32) -> F32:
+        judged = self.extractor.judged
+        return vectors.reshape(-1, vectors.shape[-1]) if judged is None else vectors[judged]

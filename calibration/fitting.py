@@ -1,0 +1,131 @@
+"""From patch vectors to judges: banks, and scores of good parts by banks that do not contain them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from calibration import coreset, threshold
+from calibration.features import F32, Batch, Extractor, Features, Indices
+from calibration.progress import Advance, Progress
+from inspectd.errors import NotEnoughPictures
+from inspectd.station import schema
+from inspectd.vision.methods import Method
+from inspectd.vision.methods.patchcore import PatchCore, standardise
+
+GOLDEN = 4  # good pictures kept out of the bank, by which a worker checks the bundle
+_SAMPLERS = {"greedy": coreset.greedy, "random": coreset.random}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a bank's pictures taught: the arrays of a bundle, by the method's names for them."""
+
+    bank: F32
+    channel_mean: F32
+    channel_scale: F32
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was said of some pictures: their indices [n], distances [n,h,w] of their patches, scores [n]."""
+
+    pictures: Indices
+    distances: F32
+    scores: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a bundle judges by, and what its threshold rests on."""
+
+    fitted: Fitted
+    good: Judged  # by banks that do not contain them
+    golden: Indices  # good pictures that the bundle's bank does not contain
+    exact: bool  # the scores are of that very bank: held out, not cross-fitted
+
+
+def cross_fit(features: Features, method: schema.Method, folds: int, seed: int, progress: Progress) -> Learnt:
+    """Score every good part by a bank of the other folds' parts, then learn from all parts but the golden ones."""
+    everyone, fold_of = _dealt(features, folds, seed)
+    others = [np.flatnonzero(fold_of != fold) for fold in range(folds)]
+    _check_enough(features, min(*(len(members) for members in others), len(everyone) - GOLDEN), method.bank)
+    advance = progress.stage("banks of the folds", folds * method.bank)
+    fits = [fit(features, members, method, seed, advance) for members in others]
+    advance = progress.stage("scores of good parts", len(everyone))
+    parts = [
+        score(judge(one, method, features.extractor), features.vectors(np.flatnonzero(fold_of == fold)), advance)
+        for fold, one in enumerate(fits)
+    ]
+    good = _in_order(parts)
+    golden = _golden(good, seed)
+    rest = np.setdiff1d(everyone, golden)
+    return Learnt(fit(features, rest, method, seed, progress.stage("bank", method.bank)), good, golden, exact=False)
+
+
+def hold_out(features: Features, method: schema.Method, share: float, seed: int, progress: Progress) -> Learnt:
+    """Learn from all good parts but a share of the groups, and score those."""
+    everyone, fold_of = _dealt(features, max(2, round(1 / share)), seed)
+    held, rest = np.flatnonzero(fold_of == 0), np.flatnonzero(fold_of != 0)
+    if len(held) < GOLDEN:
+        raise NotEnoughPictures(f"expected at least {GOLDEN} good pictures held out, got {len(held)} of {len(everyone)}")
+    _check_enough(features, len(rest), method.bank)
+    fitted = fit(features, rest, method, seed, progress.stage("bank", method.bank))
+    advance = progress.stage("scores of good parts", len(held))
+    good = score(judge(fitted, method, features.extractor), features.vectors(held), advance)
+    return Learnt(fitted, good, _golden(good, seed), exact=True)
+
+
+def fit(features: Features, members: Indices, method: schema.Method, seed: int, advance: Advance) -> Fitted:
+    """Learn from some pictures; NotEnoughPictures if they have fewer (or fewer different) patches than the bank holds."""
+    mean, scale = features.standard(members)
+    vectors = standardise(features.drawn(members), mean, scale)
+    return Fitted(vectors[_SAMPLERS[method.sampler](vectors, method.bank, seed, advance)], mean, scale)
+
+
+def judge(fitted: Fitted, method: schema.Method, extractor: Extractor) -> Method:
+    """Return the judge that a worker makes of the same arrays."""
+    return PatchCore(fitted.bank, fitted.channel_mean, fitted.channel_scale, method.score, method.sigma, extractor.judged)
+
+
+def score(one: Method, batches: Iterable[Batch], advance: Advance) -> Judged:
+    """Let a judge score pictures, batch by batch."""
+    pictures, distances, scores = [], [], []
+    for some, vectors in batches:
+        judged = one.judge(vectors)
+        pictures.append(some)
+        distances.append(judged.distances)
+        scores.append(judged.scores)
+        advance(len(some))
+    return Judged(np.concatenate(pictures), np.concatenate(distances), np.concatenate(scores))
+
+
+def _dealt(features: Features, folds: int, seed: int) -> tuple[Indices, Indices]:
+    """Return all pictures' indices, and the fold of each."""
+    groups = [sample.group for sample in features.samples]
+    return np.arange(len(groups)), threshold.folds(groups, folds, seed)
+
+
+def _in_order(parts: list[Judged]) -> Judged:
+    pictures = np.concatenate([part.pictures for part in parts])
+    order = np.argsort(pictures)
+    distances, scores = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("distances", "scores"))
+    return Judged(pictures[order], distances, scores)
+
+
+def _golden(good: Judged, seed: int) -> Indices:
+    """Draw golden pictures from the lower half of the scores: typical parts, and no score near a threshold."""
+    lower = np.argsort(good.scores, kind="stable")[: max(GOLDEN, len(good.scores) // 2)]
+    return np.sort(good.pictures[np.random.default_rng(seed).permutation(lower)[:GOLDEN]])
+
+
+def _check_enough(features: Features, fewest: int, bank: int) -> None:
+    """NotEnoughPictures unless the `fewest` pictures from which a bank is chosen have as many patches as it holds."""
+    pictures, patches = len(features.samples), features.extractor.patches
+    if fewest * patches < bank:
+        needed = -(-bank * pictures // (patches * max(1, fewest)))
+        raise NotEnoughPictures(
+            f"expected at least {needed} good pictures for a bank of {bank:,} vectors ({patches} patches a picture, and some "
+            f"pictures kept aside), got {pictures}; give more pictures, or set a smaller method.bank"
+        )
