@@ -40,17 +40,25 @@ def in_records(records: Iterable[Any]) -> list[Gap]:
     return walk.gaps()
 
 
-def in_keys(keys: Iterable[tuple[str, int, int]], first_runs: set[tuple[str, int]]) -> Iterator[Gap]:
-    """Holes in keys that come in order; runs in `first_runs` may begin anywhere (older days are deleted), others at 1."""
-    before: tuple[str, int, int] | None = None
-    for station, run, seq in keys:
-        if before is not None and before[:2] == (station, run):
-            expected = before[2] + 1
-        else:
-            expected = seq if (station, run) in first_runs else 1
-        if seq > expected:
-            yield Gap(station, run, expected, seq - 1)
-        before = (station, run, seq)
+class Span(NamedTuple):
+    """Keys of one run of one station that are there, first to last."""
+
+    station: str
+    run: int
+    first: int
+    last: int
+
+
+def between(spans: Iterable[Span], cut_runs: set[tuple[str, int]]) -> Iterator[Gap]:
+    """Yield what is missing between spans; runs in `cut_runs` may begin anywhere (older days are deleted), others at 1."""
+    station, run, last = "", 0, 0
+    for span in sorted(spans):
+        if (span.station, span.run) != (station, run):
+            station, run = span.station, span.run
+            last = span.first - 1 if (station, run) in cut_runs else 0
+        if span.first > last + 1:
+            yield Gap(station, run, last + 1, span.first - 1)
+        last = max(last, span.last)
 
 
 @dataclass

@@ -1,6 +1,9 @@
 """Spool records for tests: the life of parts, in the order in which dispatch writes it."""
 
-from inspectd.journal.records import Record
+from pathlib import Path
+
+from inspectd.journal.records import Record, pack
+from inspectd.journal.segments import path_of
 from inspectd.wire.messages import Checkpoint, Closed, Key, LineOutcome, Opened, Outcome, Reason, Verdict
 
 NOON = 1_790_000_000 * 1_000_000_000  # ns UTC; a Monday in 2026
@@ -40,3 +43,11 @@ def checkpoint(last: int = 0, run: int = 1, station: str = "tile", unfinished: l
 
 FULL_DISK = ("unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=$0 tmpfs "$1" && shift && exec "$@"')
 """Prefix of a command that runs with a small disk of its own: size, directory, then the command. For any user."""
+
+
+def spool_of(directory: Path, *segments: list[Record], size: int = 65_536) -> None:
+    """Write finished and unfinished segments as dispatch does: each begins with a Checkpoint, the last one may grow."""
+    for number, facts in enumerate(segments, 1):
+        directory.mkdir(parents=True, exist_ok=True)
+        data = b"".join(map(pack, [checkpoint(), *facts]))
+        path_of(directory, number).write_bytes(data.ljust(size, b"\0"))
