@@ -1,7 +1,7 @@
 """What commands put on the terminal: results on stdout, everything about the run itself on stderr."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from inspectd.errors import BadInput
@@ -49,10 +50,23 @@ def write_json(path: Path, figures: Any) -> None:
     if str(path) == "-":
         sys.stdout.write(text)
         return
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file; BadInput if it cannot be."""
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(data)
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}; name another file") from error
+
+
+def grid(title: str, columns: Sequence[str], right: Collection[str] = ()) -> Table:
+    """Start a plain table; the columns named in `right` hold figures."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
 
 
 class _Rate(ProgressColumn):

@@ -8,6 +8,7 @@ from inspectd.wire.messages import HealthState, LineOutcome
 
 _COLOURS = {HealthState.OK: "green", HealthState.DEGRADED: "yellow", HealthState.FAULT: "red"}
 _VERDICTS = ("triggers", "pass", "fail", "undecided", "in_flight")
+_COUNTS = ("sent", "received", "refused", "bad")
 
 
 def show(status: Status) -> None:
@@ -31,18 +32,21 @@ def print_health(status: Status) -> None:
 
 def processes(status: Status) -> Table:
     """One row a process."""
-    table = _table("Processes", "process", "state", "up", "health", "why / last end", right=("pid", "restarts"))
+    table = screen.grid(
+        "\nProcesses", ("process", "pid", "state", "up", "restarts", "health", "why / last end"), ("pid", "restarts")
+    )
     for row in status.processes:
         health = f"[{_COLOURS[row.health]}]{row.health}[/]" if row.health else ""
         why = "; ".join(row.reasons) or row.last_end or ("nothing left to do" if row.done else "")
-        table.add_row(row.name, row.state, _time(row.up_s), health, why, str(row.pid or ""), str(row.restarts))
+        table.add_row(row.name, str(row.pid or ""), row.state, _time(row.up_s), str(row.restarts), health, why)
     return table
 
 
 def ledger(status: Status) -> Table:
     """One row a station: every trigger has exactly one verdict, or is in flight."""
     reasons = sorted({name for counts in status.ledger.values() for name in counts if name.startswith("reason.")})
-    table = _table("Ledger", "station", right=(*_VERDICTS, *(name.removeprefix("reason.") for name in reasons)))
+    names = [*_VERDICTS, *(name.removeprefix("reason.") for name in reasons)]
+    table = screen.grid("\nLedger", ["station", *names], names)
     for station, counts in status.ledger.items():
         table.add_row(station, *(_count(counts, name) for name in (*_VERDICTS, *reasons)))
     return table
@@ -51,7 +55,7 @@ def ledger(status: Status) -> Table:
 def outcomes(status: Status) -> Table:
     """One row a station: what the PLC took, and what it did not get in time."""
     names = [str(outcome) for outcome in LineOutcome]
-    table = _table("Line outcomes", "station", right=tuple(names))
+    table = screen.grid("\nLine outcomes", ["station", *names], names)
     for station, counts in status.outcomes.items():
         table.add_row(station, *(_count(counts, name) for name in names))
     return table
@@ -59,19 +63,10 @@ def outcomes(status: Status) -> Table:
 
 def channels(status: Status) -> Table:
     """One row an end of a channel."""
-    table = _table("Channels", "channel", "process", right=("sent", "received", "refused", "bad"))
+    table = screen.grid("\nChannels", ("channel", "process", *_COUNTS), _COUNTS)
     for channel, ends in status.channels.items():
         for process, counts in ends.items():
-            table.add_row(channel, process, *(str(counts.get(name, 0)) for name in ("sent", "received", "refused", "bad")))
-    return table
-
-
-def _table(title: str, *left: str, right: tuple[str, ...] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in left:
-        table.add_column(name)
-    for name in right:
-        table.add_column(name, justify="right")
+            table.add_row(channel, process, *(str(counts.get(name, 0)) for name in _COUNTS))
     return table
 
 
