@@ -1,5 +1,6 @@
 """A line in a folder of its own, run as a user runs it: `inspectd run` in a process, spoken to over its own channels."""
 
+import contextlib
 import json
 import os
 import signal
@@ -69,10 +70,17 @@ class Daemon:
             self.kill()
             raise DaemonError(f"inspectd run did not stop in {STOP_S:.0f} s:\n{self._last_lines()}") from None
 
+    def kill_supervisor(self) -> None:
+        """Send SIGKILL to the supervisor alone; its children end by themselves."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def kill(self) -> None:
         """Kill the daemon and its children, whatever they do."""
         if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
     def _last_lines(self) -> str:

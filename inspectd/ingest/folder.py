@@ -33,8 +33,8 @@ class FolderCamera:
         """List the folder and decode the first picture."""
         try:
             files = image.pictures_in(self._path)
-        except OSError as error:
-            raise CameraError(f"{self._path}: expected a folder of pictures: {error}") from error
+        except BadImage as error:
+            raise CameraError(str(error)) from error
         if not files:
             raise CameraError(f"{self._path}: expected a folder of pictures, got one without any")
         self._files = chain.from_iterable(repeat(files)) if self._loop else iter(files)

@@ -1,0 +1,113 @@
+"""The folder camera replays pictures at the set rate, in the order of their names."""
+
+import numpy as np
+import pytest
+
+from inspectd import image
+from inspectd.errors import CameraError
+from inspectd.ingest.folder import FolderCamera
+from inspectd.wire.messages import Reason
+
+MS = 1_000_000
+
+
+class Clock:
+    """A clock that stands until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, level in (("b.png", 2), ("a.png", 1), ("c.png", 3)):
+        (tmp_path / name).write_bytes(image.encode_png(np.full((20, 30), level, np.uint8)))
+    return tmp_path
+
+
+def camera(folder, rate=10.0, loop=False, triggered=False):
+    clock = Clock()
+    made = FolderCamera(folder, rate, loop, clock, triggered)
+    made.open()
+    return made, clock
+
+
+def names(camera, clock, turns, step_ms=100):
+    seen = []
+    for _ in range(turns):
+        shot = camera.take()
+        seen += [shot.name] if shot else []
+        camera.prepare()
+        clock.now += step_ms * MS
+    return seen
+
+
+def test_pictures_come_once_in_the_order_of_their_names_and_then_the_camera_is_done(folder):
+    one, clock = camera(folder)
+    assert names(one, clock, 5) == ["a.png", "b.png", "c.png"]
+    assert one.done
+    assert one.due_ns() is None
+
+
+def test_a_looping_camera_starts_again(folder):
+    one, clock = camera(folder, loop=True)
+    assert names(one, clock, 5) == ["a.png", "b.png", "c.png", "a.png", "b.png"]
+    assert not one.done
+
+
+def test_nothing_is_taken_before_its_time(folder):
+    one, clock = camera(folder, rate=10)
+    assert names(one, clock, 9, step_ms=25) == ["a.png", "b.png", "c.png"]
+
+
+def test_a_turn_that_came_late_does_not_shift_the_pictures_after_it(folder):
+    one, clock = camera(folder, rate=10)
+    one.take()
+    clock.now = 150 * MS
+    assert one.take()
+    assert one.due_ns() == 200 * MS
+
+
+def test_a_camera_that_is_far_behind_skips_ahead_instead_of_sending_a_burst(folder):
+    one, clock = camera(folder, rate=10)
+    one.take()
+    clock.now = 1_000 * MS
+    assert one.take()
+    one.prepare()
+    assert one.take() is None
+
+
+def test_with_rate_max_the_next_picture_is_due_at_once(folder):
+    one, clock = camera(folder, rate="max")
+    assert names(one, clock, 3, step_ms=0) == ["a.png", "b.png", "c.png"]
+
+
+def test_a_triggered_camera_sets_no_pace_and_shoots_when_asked(folder):
+    one, _ = camera(folder, triggered=True)
+    assert one.due_ns() is None
+    assert one.take() is None
+    assert [one.shoot().name for _ in range(3)] == ["a.png", "b.png", "c.png"]
+    assert one.shoot().reason is Reason.NO_FRAME
+
+
+def test_a_file_that_is_no_picture_is_a_shot_without_pixels_and_the_next_one_comes(folder):
+    (folder / "aa.png").write_text("hello")
+    one, clock = camera(folder)
+    one.take()
+    one.prepare()
+    clock.now = 100 * MS
+    shot = one.take()
+    assert (shot.pixels, shot.reason) == (None, Reason.BAD_PICTURE)
+    assert "aa.png" in shot.text
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_folder_that_is_missing_or_empty_is_a_camera_error_that_names_it(tmp_path, missing):
+    path = tmp_path / "pictures"
+    if not missing:
+        path.mkdir()
+    with pytest.raises(CameraError, match="pictures"):
+        camera(path)

@@ -1,0 +1,123 @@
+"""A line in a test's own folder: made parts, a calibrated state, a daemon, a PLC peer, and kills."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from inspectd import image
+from inspectd.bench.rig import Daemon
+from inspectd.demo import tally
+from inspectd.demo.peer import PlcPeer, Result
+from inspectd.errors import DaemonError
+from inspectd.journal.reader import Part, Reader
+from inspectd.station.state import StateDir
+from tests.support import until
+
+STATION = "flange"
+FILE = """\
+station: flange
+camera: {{kind: folder, path: ../line, rate: {rate}, loop: {loop}}}
+deadline_ms: {deadline_ms}
+trigger: {trigger}
+plc: {{name: plc, block: 0}}
+keep: {{pictures: all}}
+method: {{backbone: lite0, layers: [4], input_px: 64, bank: 200}}
+"""
+LINE = """\
+workers: {{count: {workers}, threads: 1}}
+plcs:
+  plc: {{protocol: modbus_tcp, address: "127.0.0.1:{port}"}}
+"""
+
+
+class Rig:
+    """One line; `settings` fill the station file and line.yaml."""
+
+    def __init__(self, folder: Path, parts: Path, run_dir: Path, port: int, count: int = 40, **settings: Any) -> None:
+        self.folder, self.port = folder, port
+        self.state = StateDir(folder / "state")
+        self.config = folder / "stations"
+        self.config.mkdir()
+        (folder / "line").mkdir()
+        files = [f for kind in sorted((parts / "test").iterdir()) for f in image.pictures_in(kind)]
+        for number in range(count):
+            file = files[number % len(files)]
+            (folder / "line" / f"{number:04d}-{file.parent.name}.png").symlink_to(file)
+        values = {"rate": 20, "loop": "false", "deadline_ms": 1000, "workers": 1, "trigger": "camera", **settings}
+        (self.config / "flange.yaml").write_text(FILE.format(**values))
+        (self.config / "line.yaml").write_text(LINE.format(port=port, **values))
+        self.daemon = Daemon(self.config, self.state.root, run_dir, folder / "log")
+        self.peer: PlcPeer | None = None
+        self.results: list[Result] = []
+
+    def start(self, peer: bool = True) -> None:
+        """Start the daemon, and the PLC peer beside it."""
+        self.daemon.start()
+        if peer:
+            self.peer = PlcPeer(STATION, f"127.0.0.1:{self.port}", 0)
+
+    def status(self) -> dict[str, Any] | None:
+        """Return what the supervisor says; None while it does not answer."""
+        try:
+            return self.daemon.status()
+        except DaemonError:
+            return None
+
+    def wait(self, condition: Callable[[dict[str, Any]], bool], timeout: float = 40) -> dict[str, Any]:
+        """Wait until the status fulfils a condition."""
+
+        def met() -> dict[str, Any] | None:
+            status = self.status()
+            return status if status and condition(status) else None
+
+        found = until(met, timeout, "a condition on the status")
+        assert found is not None
+        return found
+
+    def opened(self, status: dict[str, Any]) -> int:
+        """Count the keys that dispatch opened."""
+        return int(status["ledger"][STATION].get("triggers", 0))
+
+    def kill(self, name: str) -> None:
+        """Kill a process of the line with SIGKILL and wait until another one has taken its place."""
+        before = self._pid(name)
+        assert before
+        os.kill(before, signal.SIGKILL)
+        until(lambda: self._pid(name) not in (0, before), 20, f"{name} started anew")
+
+    def _pid(self, name: str) -> int:
+        status = self.status() or {"processes": []}
+        return next((int(p["pid"]) for p in status["processes"] if p["name"] == name), 0)
+
+    def finish(self) -> tuple[dict[str, Any], list[Part]]:
+        """Wait until every part of the folder is settled, stop the line cleanly, and return the last status and all rows."""
+        status = self.wait(self._settled)
+        if self.peer:
+            self.results = self.peer.stop()
+        assert self.daemon.stop() == 0
+        return status, list(Reader(self.state).parts(station=STATION))
+
+    def _settled(self, status: dict[str, Any]) -> bool:
+        source, dispatch = status["sources"].get(STATION, {}), status["dispatch"]
+        settled = dispatch.get("in_flight", 1) == 0 and dispatch.get("unsettled", 1) == 0
+        return bool(source.get("done")) and settled and self.opened(status) == source["counters"].get("offered")
+
+    def check(self, status: dict[str, Any], parts: list[Part]) -> tally.Check:
+        """Hold what ingestd, dispatchd, journald and the PLC peer counted against each other."""
+        rows = [
+            tally.Row(
+                str(p.key), p.part_id or "", p.verdict or "", float("nan") if p.score is None else p.score,
+                p.outcome or "", p.trigger_ns or 0,
+            )
+            for p in parts
+        ]  # fmt: skip
+        offered = int(status["sources"][STATION]["counters"]["offered"])
+        return tally.check(offered, self.opened(status), rows, [result.read for result in self.results])
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.peer:
+            self.peer.__exit__(None, None, None)
+        self.daemon.kill()

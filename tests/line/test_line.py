@@ -1,0 +1,110 @@
+"""The line from pictures to a verdict on the PLC, and what faults do to it."""
+
+import math
+
+import pytest
+
+from inspectd.wire.messages import LineOutcome, Verdict
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def assert_no_unearned_pass(rig, parts):
+    """PASS stands only where a finite score below the threshold came from the bundle that was assigned."""
+    current = rig.state.read_current("flange")
+    for part in parts:
+        if part.verdict is Verdict.PASS:
+            assert math.isfinite(part.score)
+            assert part.score < part.threshold
+            assert part.fingerprint == current.fingerprint
+    passed = {str(part.key) for part in parts if part.verdict is Verdict.PASS}
+    assert {result.read.key for result in rig.results if result.read.verdict == "PASS"} <= passed
+
+
+def test_every_part_gets_one_verdict_in_time_and_the_plc_reads_each_exactly_once(line):
+    rig = line(count=40)
+    rig.start()
+    status, parts = rig.finish()
+    check = rig.check(status, parts)
+    assert check.closes, check.faults
+    assert (check.offered, check.rows, check.read) == (40, 40, 40)
+    assert {part.outcome for part in parts} == {LineOutcome.DELIVERED}
+    assert {part.verdict for part in parts} >= {Verdict.PASS, Verdict.FAIL}
+    assert_no_unearned_pass(rig, parts)
+
+
+@pytest.mark.parametrize("victim", ["workerd-1", "dispatchd", "plcd-plc", "journald", "ingestd-flange"])
+def test_the_ledger_closes_when_a_process_is_killed_in_mid_stream(line, victim):
+    rig = line(count=80, rate=25, loop="false")
+    rig.start()
+    rig.wait(lambda status: rig.opened(status) >= 20)
+    rig.kill(victim)
+    status, parts = rig.finish()
+    if victim == "ingestd-flange":  # a new run of the source starts its folder anew, and counts from 1
+        keys = {part.key.run: sum(p.key.run == part.key.run for p in parts) for part in parts}
+        assert set(keys) == {1, 2}
+        assert keys[2] == 80
+        assert all(part.verdict and part.outcome for part in parts)
+    else:
+        check = rig.check(status, parts)
+        assert check.closes, check.faults
+        assert check.rows == 80
+    assert_no_unearned_pass(rig, parts)
+
+
+def test_two_workers_share_the_line_and_the_death_of_one_loses_no_part(line):
+    rig = line(count=80, rate=25, workers=2)
+    rig.start()
+    rig.wait(lambda status: rig.opened(status) >= 20)
+    rig.kill("workerd-2")
+    status, parts = rig.finish()
+    check = rig.check(status, parts)
+    assert check.closes, check.faults
+    assert sum(part.verdict is Verdict.UNDECIDED for part in parts) == 0
+
+
+def test_the_ledger_closes_when_the_supervisor_is_killed_and_the_line_started_anew(line):
+    rig = line(count=60, rate=25)
+    rig.start(peer=False)
+    rig.wait(lambda status: rig.opened(status) >= 20)
+    rig.daemon.kill_supervisor()
+    rig.daemon.start()
+    _, parts = rig.finish()
+    runs = {part.key.run for part in parts}
+    assert runs == {1, 2}
+    assert all(part.verdict and part.outcome for part in parts)
+    for run in runs:
+        seqs = sorted(part.key.seq for part in parts if part.key.run == run)
+        assert seqs == list(range(1, len(seqs) + 1))
+    assert_no_unearned_pass(rig, parts)
+
+
+def test_without_a_client_every_outcome_is_a_fail_safe_and_the_verdicts_stand_in_the_journal(line):
+    rig = line(count=10)
+    rig.start(peer=False)
+    _, parts = rig.finish()
+    assert len(parts) == 10
+    assert LineOutcome.DELIVERED not in {part.outcome for part in parts}
+    assert all(part.verdict in (Verdict.PASS, Verdict.FAIL) for part in parts)
+
+
+def test_a_camera_that_is_faster_than_the_workers_waits_with_rate_max_and_nothing_is_dropped(line):
+    rig = line(count=150, rate="max", deadline_ms=60_000)
+    rig.start()
+    status, parts = rig.finish()
+    check = rig.check(status, parts)
+    assert check.closes, check.faults
+    assert sum(part.score is not None for part in parts) == 150
+    assert max(part.batch for part in parts) > 1
+
+
+def test_a_picture_that_cannot_be_decoded_is_undecided_and_rejected(line):
+    rig = line(count=6)
+    broken = rig.folder / "line" / "0003-broken.png"
+    broken.write_text("no picture")
+    rig.start()
+    _, parts = rig.finish()
+    row = next(part for part in parts if part.part_id == "0003-broken")
+    assert (row.verdict, row.reason_name) == (Verdict.UNDECIDED, "BAD_PICTURE")
+    read = next(result for result in rig.results if result.part_id == "0003-broken")
+    assert read.read.verdict == "UNDECIDED"
