@@ -24,7 +24,7 @@ from inspectd.wire.messages import Command, Done, Reply
 from inspectd.wire.sockets import Envelope, Hub, Port
 
 # seconds in which the daemon answers; workers load and warm a bundle before it is active
-LIMITS_S = {"status": 2.0, "activate": 120.0, "trigger": 10.0, "stop": 2.0}
+LIMITS_S = {"status": 2.0, "activate": 120.0, "product": 10.0, "trigger": 10.0, "stop": 2.0}
 _CONNECT_MS = 2000
 _MARGIN_MS = 1000
 
@@ -115,46 +115,45 @@ class Desk:
                 self.stop_asked = True
                 self._answer(sender, command, Reply(ok=True, text="stopping"))
                 return
-            case "activate":
-                result = self._activate(command.args)
-            case "trigger":
-                result = self._trigger(command.args)
             case _:
-                result = Refused(f"no command {command.what!r}: expected one of {', '.join(LIMITS_S)}")
+                result = self._order_for(command)
         if isinstance(result, Refused):
             self._answer(sender, command, Reply(ok=False, text=result.text))
         else:
             until = now + round(LIMITS_S[command.what] * S)
             self._open[result.order] = _Open(sender, command, result.to, until)
 
-    def _activate(self, args: dict[str, str]) -> Sent | Refused:
+    def _order_for(self, command: Command) -> Sent | Refused:
+        """Turn a command about a station into an order to the process that carries it out."""
+        orders = {"activate": self._activate, "product": self._product, "trigger": self._trigger}
+        if command.what not in orders:
+            return Refused(f"no command {command.what!r}: expected one of {', '.join(LIMITS_S)}")
+        name, args = command.args.get("station", ""), command.args
+        station = self._config.stations.get(name)
+        if station is None:
+            return Refused(f"no station {name!r}: expected one of {', '.join(self._config.stations)}")
+        product = args.get("product") or station.products[0]
+        if product not in station.products:
+            return Refused(f"station {name}: no product {product!r}: expected one of {', '.join(station.products)}")
+        return orders[command.what](name, product, args)
+
+    def _activate(self, station: str, product: str, args: dict[str, str]) -> Sent | Refused:
         """Order dispatch to judge by another bundle; its threshold and fingerprint come from the bundle, not from a person."""
-        station, number = args.get("station", ""), args.get("bundle", "")
-        if station not in self._config.stations:
-            return self._no_station(station)
-        product = args.get("product") or self._config.stations[station].products[0]
-        if product not in self._config.stations[station].products:
-            known = ", ".join(self._config.stations[station].products)
-            return Refused(f"station {station}: no product {product!r}: expected one of {known}")
+        number = args.get("bundle", "")
         if not number.isdecimal():
             return Refused(f"station {station}: bundle: expected a number, got {number!r}")
         try:
             manifest = bundle.read_manifest(self._state.bundle(station, product, int(number)))
         except BadBundle as error:
             return Refused(str(error))
-        filled = {"station": station, "product": product, "bundle": number}
-        return self._order("dispatchd", "activate", filled | {
-            "fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold),
-        })  # fmt: skip
+        judged_by = {"fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold)}
+        return self._order("dispatchd", "activate", {"station": station, "product": product, "bundle": number} | judged_by)
 
-    def _trigger(self, args: dict[str, str]) -> Sent | Refused:
-        station = args.get("station", "")
-        if station not in self._config.stations:
-            return self._no_station(station)
+    def _product(self, station: str, product: str, _: dict[str, str]) -> Sent | Refused:
+        return self._order("dispatchd", "product", {"station": station, "product": product})
+
+    def _trigger(self, station: str, _: str, args: dict[str, str]) -> Sent | Refused:
         return self._order(f"ingestd-{station}", "shoot", args)
-
-    def _no_station(self, station: str) -> Refused:
-        return Refused(f"no station {station!r}: expected one of {', '.join(self._config.stations)}")
 
     def _order(self, to: str, what: str, args: dict[str, str]) -> Sent | Refused:
         life = self._lives.get(to)

@@ -37,18 +37,21 @@ class Process:
     stop_s: float  # from the order `stop` to SIGKILL
     hurry_s: float  # the same after a second signal
     finishes_parts: bool = False  # `stop_s` counts from the longest deadline: parts in flight get their verdict first
+    intake: bool = False  # told to close its intake when the end begins, though its own turn comes later
     orphaned: Signals = SIGKILL  # what the kernel sends it when the supervisor dies; SIGUSR2: it writes its safe state first
     silent_s: float = 5.0  # without Health for so long it is hung, and killed
     grace_s: float = 60.0  # the same before its first Health: a worker loads bundles
     restart: Restart = Restart()
 
 
+# A worker is silent during a batch and while a library loads a graph, which big pictures on a slow machine make long; that
+# an answer is overdue dispatch sees by itself, and sends the frames elsewhere.
 TABLE_2 = (
     #       name         main                                 one per    start stop stop_s hurry_s
     Process("journald",  "inspectd.journal.journald:main",    "line",    1,    4,   30.0,  5.0),
     Process("dispatchd", "inspectd.dispatch.dispatchd:main",  "line",    2,    2,   5.0,   5.0, finishes_parts=True),
-    Process("workerd",   "inspectd.worker.workerd:main",      "worker",  3,    3,   10.0,  1.0),
-    Process("plcd",      "inspectd.plc.plcd:main",            "plc",     4,    3,   10.0,  2.0, orphaned=SIGUSR2),
+    Process("workerd",   "inspectd.worker.workerd:main",      "worker",  3,    3,   10.0,  1.0, silent_s=15.0),
+    Process("plcd",      "inspectd.plc.plcd:main",            "plc",     4,    3,   10.0,  2.0, intake=True, orphaned=SIGUSR2),
     Process("ingestd",   "inspectd.ingest.ingestd:main",      "station", 5,    1,   10.0,  1.0),
 )  # fmt: skip
 

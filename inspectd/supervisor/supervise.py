@@ -146,13 +146,20 @@ class _Line:
         self._desk.stop_asked = False
         for _ in range(asked):
             if self._stopping is None:
-                self._stopping = Stopping(list(self._lives.values()), now)
-                self._notifier.stopping(self._stopping.longest_s)
-                self._log.info("stopping", longest_s=self._stopping.longest_s)
+                self._stopping = self._begin_the_end(now)
             else:
                 self._stopping.hurry(now)
         if self._stopping:
             self._step(self._stopping, now)
+
+    def _begin_the_end(self, now: int) -> Stopping:
+        stopping = Stopping(list(self._lives.values()), now)
+        self._notifier.stopping(stopping.longest_s)
+        self._log.info("stopping", longest_s=stopping.longest_s)
+        for life in self._lives.values():
+            if life.row.kind.intake:
+                self._orders.send(life, "close_intake", {})
+        return stopping
 
     def _step(self, stopping: Stopping, now: int) -> None:
         tell, kill = stopping.step(now)

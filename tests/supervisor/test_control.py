@@ -114,10 +114,18 @@ def test_activate_takes_fingerprint_and_threshold_from_the_bundle(office: Office
     assert office.notes()[0]["ok"] == "false"
 
 
+def test_product_goes_to_dispatch(office: Office) -> None:
+    office.command("product", station="cell", product="default")
+    order = office.order("dispatchd")
+    assert (order.what, order.args) == ("product", {"station": "cell", "product": "default"})
+    office.desk.done(Done(id=order.id, ok=True))
+    assert office.reply().ok
+
+
 @pytest.mark.parametrize(
     ("what", "args", "words"),
     [
-        ("dance", {}, "no command 'dance': expected one of status, activate, trigger, stop"),
+        ("dance", {}, "no command 'dance': expected one of status, activate, product, trigger, stop"),
         ("trigger", {"station": "x"}, "no station 'x': expected one of cell"),
         ("activate", {}, "no station '': expected one of cell"),
         ("activate", {"station": "cell", "product": "x"}, "no product 'x': expected one of default"),
