@@ -181,6 +181,7 @@ assert Spool.open(disk / "spool").recovered[-3:] == life(key(seq + 2))
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_spool_only_when_its_reserve_is_full_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
     command = [*FULL_DISK, "256k", tmp_path, sys.executable, "-c", ON_A_FULL_DISK, tmp_path]
     subprocess.run(command, check=True, timeout=30)

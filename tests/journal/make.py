@@ -36,9 +36,11 @@ def life(of: Key, utc_ns: int = NOON) -> list[Record]:
     return [opened(of, utc_ns), closed(of, utc_ns), outcome(of, utc_ns)]
 
 
-def checkpoint(last: int = 0, run: int = 1, station: str = "tile", unfinished: list[Opened] | None = None) -> Checkpoint:
+def checkpoint(
+    last: int = 0, run: int = 1, station: str = "tile", unfinished: list[Opened] | None = None, utc_ns: int = NOON
+) -> Checkpoint:
     sources = {station: (run, last)} if last else {}
-    return Checkpoint(utc_ns=NOON, opened=unfinished or [], closed=[], outcomes=[], sources=sources, counts={})
+    return Checkpoint(utc_ns=utc_ns, opened=unfinished or [], closed=[], outcomes=[], sources=sources, counts={})
 
 
 FULL_DISK = ("unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=$0 tmpfs "$1" && shift && exec "$@"')

@@ -1,12 +1,16 @@
 """Every record of the spool becomes part of its row exactly once; nothing is lost while SQLite cannot be written."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inspectd.errors import JournalError
 from inspectd.journal import schema, segments
@@ -162,6 +166,39 @@ def test_a_journal_directory_that_cannot_be_made_keeps_everything_in_the_spool(s
     assert seqs(state) == [1, 2, 3]
 
 
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> StateDir:
+    """What a power cut leaves: everything drained, nothing closed, all rows still in the write-ahead log."""
+    live, left = (StateDir(tmp_path_factory.mktemp(name)) for name in ("live", "left"))
+    spool_of(live.spool, lives(1, 60), size=60_000)
+    drain = Drain(live.spool, live.journal)
+    while drain.turn():
+        pass
+    shutil.copytree(live.root, left.root, dirs_exist_ok=True)
+    drain.close()
+    (left.journal / f"journal-{TODAY}.db-shm").unlink()
+    return left
+
+
+@settings(max_examples=25, deadline=None)
+@given(share=st.integers(0, 10_000), has_spool=st.booleans())
+def test_a_write_ahead_log_cut_at_any_byte_opens_and_the_spool_gives_back_what_it_lost(
+    crashed: StateDir, share: int, has_spool: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        state = StateDir(Path(name))
+        shutil.copytree(crashed.root, state.root, dirs_exist_ok=True)
+        wal = state.journal / f"journal-{TODAY}.db-wal"
+        with wal.open("r+b") as file:
+            file.truncate(wal.stat().st_size * share // 10_000)
+        kept = seqs(state)
+        assert kept == list(range(1, len(kept) + 1))
+        if has_spool:
+            drained(state)
+            assert seqs(state) == list(range(1, 61))
+            assert Reader(state).counts().settled == 60
+
+
 ON_A_FULL_DISK = """
 import sys
 from pathlib import Path
@@ -204,6 +241,7 @@ assert (counts.opens, counts.closes, counts.settled) == (800, 800, 800)
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_draining_and_every_row_comes_when_there_is_room(tmp_path: Path) -> None:
     command = [*FULL_DISK, "8m", tmp_path, sys.executable, "-c", ON_A_FULL_DISK, tmp_path]
     subprocess.run(command, check=True, timeout=60)

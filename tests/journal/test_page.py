@@ -1,0 +1,96 @@
+"""One part on one page, from the journal alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspectd import image
+from inspectd.errors import BadImage, BadInput
+from inspectd.journal import page, rows, schema
+from inspectd.journal.pictures import map_path, picture_path
+from inspectd.journal.reader import Part, Reader
+from inspectd.station.state import StateDir
+from inspectd.wire.messages import Verdict
+from tests.journal.make import key, life
+from tests.journal.test_table import GUARDED, OPEN, PASSED
+
+GREY = np.full((60, 90), 128, np.uint8)
+
+
+def test_the_text_says_all_that_is_known_and_nothing_that_is_not() -> None:
+    text = page.text(PASSED)
+    for words in ("PASS", "delivered", "1.2346 (35% of the threshold)", "a,b.png", "tile/2/7", "2026-11-21 23:00:12.345 UTC"):
+        assert words in text
+    assert "lot" not in text
+    assert "UNDECIDED (guard: too dark)" in page.text(GUARDED)
+    assert "not closed yet" in page.text(OPEN)
+
+
+def test_steps_stand_in_the_order_in_which_they_happened() -> None:
+    part = Part(
+        station="t", run=1, seq=1, utc="", utc_ns=0, outcome_ms=180.0, closed_ms=190.0, opened_ms=0.5, deadline_ms=200.0
+    )
+    (steps,) = [section for section in page.sections(part) if section.heading.startswith("ms")]
+    assert [name for name, _ in steps.lines] == ["trigger in the ledger", "line", "verdict", "deadline"]
+
+
+def test_what_is_over_the_threshold_is_outlined_and_the_rest_is_not() -> None:
+    heat = np.zeros((60, 90), np.uint16)
+    calm = page.draw(PASSED, GREY, heat)
+    heat[20:40, 30:60] = 1_500
+    alarmed = page.draw(PASSED, GREY, heat)
+    red = np.asarray(page._VERDICT[Verdict.FAIL])
+
+    def reds(drawn: image.U8) -> int:
+        return int((drawn == red).all(axis=2).sum())
+
+    assert reds(calm) == 0
+    assert reds(alarmed) > 100
+    assert alarmed.shape == calm.shape
+
+
+@pytest.mark.parametrize("part", [PASSED, GUARDED, OPEN], ids=["passed", "guarded", "open"])
+def test_every_part_has_a_page_also_without_picture_or_map(part: Part) -> None:
+    without = page.draw(part, None, None)
+    with_picture = page.draw(part, GREY, None)
+    in_colour = page.draw(part, np.full((2_000, 300, 3), 90, np.uint8), np.zeros((500, 75), np.uint16))
+    assert without.shape[0] < with_picture.shape[0]
+    assert {drawn.shape[1] for drawn in (without, with_picture, in_colour)} == {page._WIDTH}
+
+
+def test_words_too_long_for_their_column_are_cut_and_others_are_whole() -> None:
+    short = page._shortened("x" * 1_000, 200)
+    assert short.endswith("…")
+    assert image.text_width(short, 16) <= 200
+    assert page._shortened("fits", 200) == "fits"
+
+
+@pytest.fixture
+def reader(state: StateDir) -> Reader:
+    db = schema.open_for_writing(schema.path_of(state.journal, "2026-09-21"))
+    rows.write(db, life(key(1)))
+    db.close()
+    return Reader(state)
+
+
+def kept(state: StateDir) -> Path:
+    path = picture_path(state.pictures, "2026-09-21", key(1))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(image.encode_png(GREY))
+    map_path(path).write_bytes(image.encode_png(np.full((60, 90), 2_000, np.uint16)))
+    return path
+
+
+def test_a_page_is_rendered_from_the_files_of_the_journal(reader: Reader, state: StateDir) -> None:
+    _, without = page.render(reader, "part-1")
+    path = kept(state)
+    text, png = page.render(reader, "tile/1/1")
+    assert "part-1" in text
+    drawn = image.decode(png, "page").pixels
+    assert drawn.shape[0] > image.decode(without, "page").pixels.shape[0]
+    map_path(path).write_bytes(b"no picture")
+    with pytest.raises(BadImage, match=r"1-1\.map\.png"):
+        page.render(reader, "part-1")
+    with pytest.raises(BadInput):
+        page.render(reader, "part-2")
