@@ -126,7 +126,7 @@ def _jpeg_frame(data: bytes, offset: int) -> Header:
 
 
 def _bmp(data: bytes) -> Header:
-    """Little endian: | BM | file size | reserved | offset of pixels | header size | width | height | planes | bits | packing |."""
+    """| BM | file size | reserved | pixels at | header size | width | height | planes | bits | packing |, little endian."""
     pixels_at, _, width, height, _, bits, packing = struct.unpack_from("<IIiiHHI", data, 10)
     if bits not in (1, 4, 8, 24) or packing != 0:
         raise _Refused(_EIGHT_BIT, f"a BMP of {bits} bits a pixel, compression {packing}")

@@ -131,11 +131,7 @@ def fingerprint(manifest: Manifest) -> str:
 
     ValueError if a number is NaN or infinite: JSON has no such numbers.
     """
-    fields = msgspec.to_builtins(manifest)
-    for name in _OUTSIDE_FINGERPRINT:
-        del fields[name]
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return _fingerprint_of(msgspec.to_builtins(manifest))
 
 
 def write(
@@ -184,11 +180,12 @@ def read_manifest(directory: Path) -> Manifest:
         if found != FORMAT:
             raise BadBundle(f"{path}: expected bundle format {FORMAT}, got {found}; update inspectd, or calibrate again")
         manifest = msgspec.json.decode(data, type=Manifest)
+        # of the fields as they stand in the file: a field that a later release adds must not disown older bundles
+        actual = _fingerprint_of(msgspec.json.decode(data))
     except OSError as error:
         raise BadBundle(f"{path}: cannot be read: {error.strerror}; calibrate the station, or restore the bundle") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadBundle(f"{path}: expected a bundle's manifest: {error}; calibrate again, or restore the bundle") from error
-    actual = fingerprint(manifest)
     if actual != manifest.fingerprint:
         raise BadBundle(
             f"{path}: expected fingerprint {manifest.fingerprint}, got {actual}: it was changed by hand; calibrate again"
@@ -202,18 +199,23 @@ class _Versioned(Struct):
     format: int
 
 
+def _fingerprint_of(fields: dict[str, Any]) -> str:
+    inside = {name: value for name, value in fields.items() if name not in _OUTSIDE_FINGERPRINT}
+    canonical = json.dumps(inside, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
 def _fill(new: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Golden) -> Manifest:
     refs = tuple(_write_array(new, role, arrays[role]) for role in sorted(arrays))
     golden.write(new / GOLDEN)
-    sealed = msgspec.structs.replace(manifest, arrays=refs, golden_sha256=_sha256(new / GOLDEN), fingerprint="")
-    _check_roles(new, sealed)
+    filled = msgspec.structs.replace(manifest, arrays=refs, golden_sha256=_sha256(new / GOLDEN))
+    _check_roles(new, filled)
     try:
-        sealed = msgspec.structs.replace(sealed, fingerprint=fingerprint(sealed))
-        data = msgspec.json.encode(sealed)
-        msgspec.json.decode(data, type=Manifest)
+        as_read = msgspec.json.decode(msgspec.json.encode(filled), type=Manifest)
+        sealed = msgspec.structs.replace(as_read, fingerprint=fingerprint(as_read))
     except ValueError as error:  # msgspec's ValidationError is one
         raise BadBundle(f"{new / MANIFEST}: cannot be stored: {error}") from error
-    (new / MANIFEST).write_bytes(msgspec.json.format(data, indent=1) + b"\n")
+    (new / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n")
     return sealed
 
 
