@@ -7,6 +7,7 @@ had not yet synced.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -35,19 +36,33 @@ class _Live:
             path.unlink()
             raise
 
-    def write(self, data: bytes) -> bool:
-        """Write behind the last record; a failed write leaves the end where it was, and the next one goes there."""
-        try:
-            written = os.pwrite(self._fd, data, self.end)
-        except OSError:
-            return False
-        if written != len(data):
-            return False
-        self.end += written
-        return True
+    def write(self, frames: Sequence[bytes]) -> int:
+        """Write records behind the last one; returns how many of them are whole on file.
 
-    def has_room(self, size: int) -> bool:
-        return self.end + size <= self.size
+        What a short write left of the next one is overwritten by the next write: journald reads whole records alone.
+        """
+        try:
+            written = os.pwrite(self._fd, b"".join(frames), self.end)
+        except OSError:
+            return 0
+        whole = 0
+        for frame in frames:
+            if written < len(frame):
+                break
+            written -= len(frame)
+            self.end += len(frame)
+            whole += 1
+        return whole
+
+    @property
+    def is_full(self) -> bool:
+        return self.end > self.size
+
+    def seal(self) -> None:
+        """Give back what was not used, and what a short write left behind the last record."""
+        with suppress(OSError):
+            os.ftruncate(self._fd, self.end)
+        self.close()
 
     def close(self) -> None:
         os.close(self._fd)
@@ -93,12 +108,10 @@ class Spool:
         return self.append_many((record,))
 
     def append_many(self, batch: Sequence[Record]) -> bool:
-        """Write records one behind the other in one write: all of them, or False and all count as unwritten."""
-        data = b"".join(map(records.pack, batch))
-        if self._write(data):
-            return True
-        self.unwritten += len(batch)
-        return False
+        """Write records one behind the other in one write; False if not all could be written, and those count as unwritten."""
+        unwritten = self._write([records.pack(record) for record in batch])
+        self.unwritten += unwritten
+        return not unwritten
 
     def prepare(self) -> bool:
         """Get ready ahead of need: call it off the verdict path, with every beat, when no fact waits to be written.
@@ -121,23 +134,30 @@ class Spool:
                 segment.close()
         self._live = self._spare = None
 
-    def _write(self, data: bytes) -> bool:
-        live = self._live
-        if live is None or not live.has_room(len(data)):
-            # a record longer than a whole segment goes behind the head of a new one and makes it longer
-            if not self._roll():
-                return False
-            live = self._live
-        return live is not None and live.write(data)
+    def _write(self, frames: list[bytes]) -> int:
+        """Write behind the last record; returns how many could not be written.
+
+        Past its reserve a segment grows while the disk has room, and only then comes the next one: the caller's state
+        knows these records already, and a head written before them would leave out what they finish, should a kill come
+        between the two.
+        """
+        left = frames[self._live.write(frames) :] if self._live else frames
+        if not left:
+            if self._live and self._live.is_full:
+                self._roll()
+            return 0
+        if self._roll() and self._live:
+            left = left[self._live.write(left) :]
+        return len(left)
 
     def _roll(self) -> bool:
         """Go on in the next segment; False if there is none or its head cannot be written, and nothing has changed."""
         if self._checkpoint is None or not self._make_spare() or self._spare is None:
             return False
-        if not self._spare.write(records.pack(self._checkpoint())):
+        if not self._spare.write([records.pack(self._checkpoint())]):
             return False
         if self._live:
-            self._live.close()
+            self._live.seal()
         self._live, self._spare = self._spare, None
         return True
 

@@ -42,12 +42,16 @@ class Draining:
         self._not_deleted = ""
         self.is_finished = False  # drained to the end after the last record was written, or SQLite refused even then
 
-    def turn(self, now_ns: int, *, is_last: bool) -> None:
-        """Take the result of the turn under way, and start the next one when it is time. `is_last`: dispatch has ended."""
+    def turn(self, now_ns: int, *, is_behind: bool, is_last: bool) -> None:
+        """Take the result of the turn under way, and start the next one when it is time and there is something to do.
+
+        `is_behind`: the spool has what is not drained; `is_last`: dispatch has ended.
+        """
         if self._job and self._job.future.done():
             self._collect(self._job, now_ns)
             self._job = None
-        if self._job is None and (now_ns >= self._next_ns or is_last) and not self.is_finished:
+        has_work = is_last or (now_ns >= self._next_ns and (is_behind or now_ns >= self._retention_ns))
+        if self._job is None and has_work and not self.is_finished:
             self._job = _Job(self._pool.submit(self._work, now_ns), is_last)
 
     def close(self) -> None:

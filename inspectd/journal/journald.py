@@ -30,9 +30,10 @@ def main(seat: Seat) -> None:
             journal.wait()
             is_stopping = any(order.what == "stop" for order in child.orders()) or is_stopping
             journal.turn(is_last=is_stopping)
-            reasons = journal.reasons
-            state = HealthState.DEGRADED if reasons else HealthState.OK
-            child.report(state, reasons, journal.counters, done=journal.is_finished)
+            if child.due() or journal.is_finished:
+                reasons = journal.reasons
+                state = HealthState.DEGRADED if reasons else HealthState.OK
+                child.report(state, reasons, journal.counters, done=journal.is_finished)
         journal.close()
 
 
@@ -58,7 +59,7 @@ class _Journal:
     def turn(self, *, is_last: bool) -> None:
         """Sync, look after the threads, take pictures."""
         self._syncer.turn()
-        self._draining.turn(clock.now_ns(), is_last=is_last)
+        self._draining.turn(clock.now_ns(), is_behind=self._behind > 0, is_last=is_last)
         for future in [future for future in self._in_work if future.done()]:
             self._in_work.remove(future)
             future.result()
@@ -82,9 +83,13 @@ class _Journal:
             **self._draining.counts,
             "pictures": self._store.kept,
             "pictures_refused": self._store.refused,
-            "behind_bytes": self._syncer.behind(self._draining.drained),
+            "behind_bytes": self._behind,
             "fdatasync": self._syncer.syncs,
         }
+
+    @property
+    def _behind(self) -> int:
+        return self._syncer.behind(self._draining.drained)
 
     def close(self) -> None:
         """Wait for the threads and close all files."""

@@ -23,7 +23,6 @@ _STEPS = (
     ("closed_ms", "verdict"),
     ("outcome_ms", "line"),
     ("deadline_ms", "deadline"),
-    ("late_ms", "late score"),
 )
 
 
@@ -45,7 +44,7 @@ def sections(part: Part) -> list[Section]:
             ("line", part.outcome or "not known yet"),
             ("score", _score(part)),
             ("threshold", table.number(part.threshold, 4)),
-            ("late score", table.number(part.late_score, 4)),
+            ("late score", _late(part)),
         ]),
         Section("Part", [
             ("part", part.part_id or ""),
@@ -91,6 +90,10 @@ def _score(part: Part) -> str:
         return ""
     share = f" ({part.score / part.threshold:.0%} of the threshold)" if part.threshold else ""
     return f"{part.score:.4f}{share}"
+
+
+def _late(part: Part) -> str:
+    return "" if part.late_score is None else f"{part.late_score:.4f}, {part.late_ms or 0:.1f} ms after the verdict"
 
 
 def _steps(part: Part) -> list[tuple[str, str]]:

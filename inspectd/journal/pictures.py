@@ -71,10 +71,9 @@ class PictureStore:
 
     def _short_of_space(self) -> str:
         place = next(path for path in (self._pictures, *self._pictures.parents) if path.exists())
-        free_mb = shutil.disk_usage(place).free // _MIB
-        if free_mb >= self._min_free_mb:
+        if shutil.disk_usage(place).free >= self._min_free_mb * _MIB:
             return ""
-        return f"pictures are not kept: {free_mb} MB free under {self._pictures}, min_free_mb is {self._min_free_mb}"
+        return f"pictures are not kept: less than min_free_mb ({self._min_free_mb} MB) is free under {self._pictures}"
 
 
 def _encode(pictures: Path, envelope: Envelope) -> Iterator[tuple[Path, bytes]]:

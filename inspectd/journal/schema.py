@@ -64,7 +64,7 @@ PARTS = Table(
         Column("batch", "INTEGER", "pictures in its batch"),
         Column("outcome", "TEXT", "what the line saw: delivered, fail_safe(…) or no_plc"),
         Column("late_score", "REAL", "score that came after the verdict and changed nothing"),
-        Column("late_ms", "REAL", "when it came"),
+        Column("late_ms", "REAL", "when it came, ms after the verdict"),
     ),
     ("station", "run", "seq"),
 )

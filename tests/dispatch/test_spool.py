@@ -1,5 +1,6 @@
 """The spool keeps every whole record, whatever a crash did to its end, and never stops the verdicts."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,28 @@ def test_a_record_longer_than_a_segment_is_kept(tmp_path: Path) -> None:
     assert Spool.open(tmp_path, SMALL).recovered[-1] == opened(key(2))
 
 
+def test_what_a_short_write_left_whole_is_kept_and_the_rest_is_not_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """journald may have read the whole ones already: the next record must stand behind them."""
+    spool = Spool.open(tmp_path, SMALL)
+    spool.begin(checkpoint)
+    facts = life(key(1))
+    pwrite = os.pwrite
+
+    def short(fd: int, data: bytes, offset: int) -> int:
+        if offset == 0:  # not even a new segment's head
+            raise OSError(28, "No space left on device")
+        return pwrite(fd, data[: len(records.pack(facts[0])) + 20], offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", short)
+        assert not spool.append_many(facts)
+        assert spool.unwritten == 2
+    assert spool.append(opened(key(2)))
+    assert Spool.open(tmp_path, SMALL).recovered == [checkpoint(), facts[0], opened(key(2))]
+
+
 def test_before_begin_nothing_is_written_and_that_is_counted(tmp_path: Path) -> None:
     spool = Spool.open(tmp_path, SMALL)
     assert not spool.append(opened(key(1)))
@@ -157,6 +180,9 @@ ON_A_FULL_DISK = """
 import sys
 from pathlib import Path
 from inspectd.dispatch.spool import Spool
+from inspectd.journal.records import scan
+from inspectd.journal.segments import numbers, path_of
+from inspectd.wire.messages import Checkpoint
 from tests.journal.make import checkpoint, key, life
 disk = Path(sys.argv[1])
 spool = Spool.open(disk / "spool", 16384)
@@ -173,11 +199,16 @@ while spool.append_many(life(key(seq))):
 assert seq > 40, seq  # two segments were reserved, and both are full now
 assert not spool.prepare()
 assert not spool.append_many(life(key(seq + 1)))
-assert spool.unwritten == 6, spool.unwritten
+assert spool.unwritten > 3, spool.unwritten
+unwritten = spool.unwritten
 (disk / "others").unlink()
 assert spool.prepare()
 assert spool.append_many(life(key(seq + 2)))
-assert Spool.open(disk / "spool").recovered[-3:] == life(key(seq + 2))
+spools = [path_of(disk / "spool", number).read_bytes() for number in numbers(disk / "spool")]
+facts = [s.record for spool in spools for s in scan(spool) if not isinstance(s.record, Checkpoint)]
+assert facts[-3:] == life(key(seq + 2))
+assert facts[: 3 * seq - 3] == [record for n in range(1, seq) for record in life(key(n))]
+assert len(facts) == 3 * (seq + 2) - unwritten, (len(facts), seq, unwritten)
 """
 
 

@@ -98,7 +98,7 @@ def test_on_a_nearly_full_disk_pictures_stop_and_say_so_and_rows_go_on(state: St
         health = supervisor.hear()
         assert health is not None
         assert health.state is HealthState.DEGRADED
-        assert "min_free_mb is 10000000" in health.reasons[0]
+        assert "less than min_free_mb (10000000 MB) is free" in health.reasons[0]
     assert not state.pictures.exists()
 
 

@@ -27,6 +27,11 @@ def test_the_text_says_all_that_is_known_and_nothing_that_is_not() -> None:
     assert "not closed yet" in page.text(OPEN)
 
 
+def test_a_late_score_is_shown_as_late() -> None:
+    late = Part(station="t", run=1, seq=1, utc="", utc_ns=0, late_score=2.5, late_ms=40.0)
+    assert "2.5000, 40.0 ms after the verdict" in page.text(late)
+
+
 def test_steps_stand_in_the_order_in_which_they_happened() -> None:
     part = Part(
         station="t", run=1, seq=1, utc="", utc_ns=0, outcome_ms=180.0, closed_ms=190.0, opened_ms=0.5, deadline_ms=200.0

@@ -46,7 +46,7 @@ def test_below_the_free_space_to_keep_no_picture_is_kept_and_the_reason_is_told(
     store = PictureStore(tmp_path / "pictures", min_free_mb=1 << 40)
     store.store(envelope())
     assert (store.kept, store.refused) == (0, 1)
-    assert f"min_free_mb is {1 << 40}" in store.trouble
+    assert f"less than min_free_mb ({1 << 40} MB) is free" in store.trouble
     assert not (tmp_path / "pictures").exists()
 
 
