@@ -98,6 +98,8 @@ def score(one: Method, batches: Iterable[Batch], advance: Advance) -> Judged:
         distances.append(judged.distances)
         scores.append(judged.scores)
         advance(len(some))
+    if not pictures:
+        return Judged(np.empty(0, np.int64), np.empty((0, 0, 0), np.float32), np.empty(0))
     return Judged(np.concatenate(pictures), np.concatenate(distances), np.concatenate(scores))
 
 

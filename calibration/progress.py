@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from inspectd import clock
+
 Advance = Callable[[int], None]  # so many more are done
 
 
@@ -20,3 +22,21 @@ class Silent:
     def stage(self, name: str, total: int) -> Advance:  # noqa: ARG002 (the protocol's signature)
         """Return a counter that counts nothing."""
         return lambda _done: None
+
+
+class Timed:
+    """Passes everything on, and keeps how long each stage took."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._starts: list[tuple[str, int]] = []
+
+    def stage(self, name: str, total: int) -> Advance:
+        """Begin a stage; the stage before it is over."""
+        self._starts.append((name, clock.now_ns()))
+        return self._progress.stage(name, total)
+
+    def seconds(self) -> dict[str, float]:
+        """Return how long each stage took, the last one until now."""
+        ends = [*(start for _, start in self._starts[1:]), clock.now_ns()]
+        return {name: round((end - start) / 1e9, 3) for (name, start), end in zip(self._starts, ends, strict=False)}

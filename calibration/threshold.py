@@ -29,7 +29,7 @@ class Found:
 
     value: float
     how: str
-    facts: dict[str, float | int | str]
+    facts: dict[str, float | str]
 
 
 def supported_rate(groups: int, confidence: float = CONFIDENCE) -> float:
@@ -130,7 +130,7 @@ def _counted(found: metrics.Confusion) -> str:
     return f"{good} good parts ({found.false_rejects} rejected) and {bad} bad ones ({found.escaped} passed)"
 
 
-def _facts(found: metrics.Confusion) -> dict[str, float | int | str]:
+def _facts(found: metrics.Confusion) -> dict[str, float | str]:
     return {
         "f1": found.f1,
         "false_rejects": found.false_rejects,

@@ -1,0 +1,103 @@
+"""What the scores of a calibration say: thresholds by rule, figures of merit, and what an engineer must be warned of. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration import metrics, threshold
+from calibration.threshold import Found, Rate
+
+Rule = Literal["f1", "full_recall", "max_false_reject"]
+Floats = NDArray[np.float64]
+Figures = dict[str, float | str]
+
+_FEW_GROUPS = threshold.groups_for(0.02)  # fewer cannot promise 2 % false rejects
+_POOR_AUROC = 0.9
+_NAMED = 5  # pictures named in one warning
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Thresholds by rule, and the active one."""
+
+    rule: Rule
+    thresholds: dict[str, Found]
+
+    @property
+    def active(self) -> Found:
+        """The threshold that is used."""
+        return self.thresholds[self.rule]
+
+
+def find(good: Floats, groups: Sequence[str], bad: Floats, rule: Rule | None, rate: Rate, *, exact: bool) -> Findings:
+    """Find the thresholds of all rules that the pictures allow; without `rule`, f1 is active where there are bad parts.
+
+    `good` [n] with their groups [n], `bad` [m] may be empty. NotEnoughPictures if the active rule cannot be met.
+    """
+    active: Rule = rule or ("f1" if len(bad) else "max_false_reject")
+    # where another rule is active, the rate that the pictures support is told and none is insisted on
+    asked = rate if active == "max_false_reject" else "best"
+    thresholds = {"max_false_reject": threshold.max_false_reject(good, groups, asked, exact=exact)}
+    if len(bad):
+        thresholds |= {"f1": threshold.f1(good, bad), "full_recall": threshold.full_recall(good, bad)}
+    return Findings(active, thresholds)
+
+
+def figures(good: Floats, bad: Floats, at: float) -> Figures:
+    """Return the figures of merit that the labels allow, at a threshold."""
+    counts = metrics.confusion(good, bad, at)
+    found: Figures = {"false_positives": counts.false_rejects, "good": len(good)}
+    if len(bad):
+        best, safe = metrics.f1_optimal(good, bad), metrics.full_recall(good, bad)
+        found |= {
+            "bad": len(bad),
+            "false_negatives": counts.escaped,
+            "f1": counts.f1,
+            "f1_optimal": best.f1,
+            "image_auroc": metrics.image_auroc(good, bad),
+            "average_precision": metrics.average_precision(good, bad),
+            "false_positives_at_full_recall": safe.false_rejects,
+        }
+    return found
+
+
+def warnings(
+    found: Findings, good: Floats, bad: Floats, bad_names: Sequence[str], repeated: Sequence[str], blind: int
+) -> list[str]:
+    """Return what must be known before a bundle is released, the gravest first.
+
+    `bad` [m] are the scores of known defects and `bad_names` their names, `repeated` names of copied good pictures, `blind`
+    how many golden pictures pass although they have a synthetic defect.
+    """
+    told = []
+    if escaped := [bad_names[i] for i in np.argsort(bad, kind="stable") if bad[i] < found.active.value]:
+        share = f"{len(escaped)} of {len(bad)} known defects"
+        told.append(f"{share} pass at the active threshold ({found.rule}): {_some(escaped)}.")
+    if blind:
+        told.append(f"{blind} of the golden pictures pass although a synthetic defect was painted on them.")
+    if len(bad) and (auroc := metrics.image_auroc(good, bad)) < _POOR_AUROC:
+        told.append(f"Good and bad parts are hard to tell apart (image AUROC {auroc:.3f}); other settings may fit better.")
+    if repeated:
+        told.append(f"{len(repeated)} good pictures are copies of others and support nothing: {_some(repeated)}.")
+    return told + (_promises(found.active.facts) if found.rule == "max_false_reject" else [])
+
+
+def _promises(facts: Figures) -> list[str]:
+    """Return what a threshold from good parts alone does not promise."""
+    told = []
+    if int(facts["groups"]) < _FEW_GROUPS:
+        told.append(
+            f"{facts['groups']} groups of good pictures promise no more than {float(facts['rate']):.1%} false rejects; "
+            f"{_FEW_GROUPS} would promise 2%, {threshold.groups_for(0.01)} would promise 1%."
+        )
+    if facts["scores"] != "held-out":
+        told.append("The false-reject rate is an estimate from cross-fitted scores; calibrate with --holdout for an exact one.")
+    return told
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

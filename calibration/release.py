@@ -1,0 +1,121 @@
+"""From what was learnt to a bundle on disk: golden pictures, versions, and publishing; whole and proven, or not at all."""
+
+import importlib.metadata
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import inspectd
+from calibration import defects, graphs
+from calibration.features import Extractor
+from calibration.pictures import Sample
+from inspectd.errors import BadBundle, BadInput
+from inspectd.station.state import StateDir, replace
+from inspectd.vision import bundle as bundles
+from inspectd.vision.backbone import Backbone
+from inspectd.vision.bundle import Array, Bundle, Manifest
+from inspectd.vision.detector import Detector
+from inspectd.vision.golden import Golden
+from inspectd.vision.methods import Method
+
+REPORT = "report.html"
+_TRIES = 8  # defects painted on a golden picture until one is rejected; else the one with the highest score is kept
+_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
+
+
+class Draft(NamedTuple):
+    """A bundle that is not written yet."""
+
+    manifest: Manifest
+    arrays: Mapping[str, Array]
+    golden: Golden
+    warnings: list[str]
+    report: Callable[[Manifest, int], bytes]  # from the sealed manifest and the bundle's number
+
+
+@contextmanager
+def scratch(state: StateDir) -> Iterator[Path]:
+    """Lend a directory beside the bundles, gone at the end; BadInput if the state directory cannot be written."""
+    try:
+        state.root.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=".calibrate-", dir=state.root)
+    except OSError as error:
+        raise BadInput(
+            f"{state.root}: expected a state directory that can be written, got {error.strerror}; "
+            "check its rights, or give another with --state"
+        ) from error
+    with folder as path:
+        yield Path(path)
+
+
+def golden(extractor: Extractor, judge: Method, samples: Sequence[Sample], seed: int, threshold: float) -> Golden:
+    """Score good pictures that the bank does not contain, and the same with synthetic defects."""
+
+    def score(pictures: Array) -> Array:
+        return judge.judge(extractor.vectors(pictures)).scores
+
+    good = np.stack([extractor.cut(sample.pixels()) for sample in samples])
+    defective = np.empty_like(good)
+    for i, pixels in enumerate(good):
+        kind = defects.KINDS[i % len(defects.KINDS)]
+        tries = np.stack([defects.add(pixels, kind, seed + t, extractor.mask)[0] for t in range(_TRIES)])
+        scores = score(tries)
+        rejected = scores >= threshold
+        defective[i] = tries[rejected.argmax() if rejected.any() else scores.argmax()]
+    good_scores, defective_scores = score(good), score(defective)
+    return Golden(good, defective, good_scores, defective_scores, good_scores >= threshold, defective_scores >= threshold)
+
+
+def versions(threads: int) -> dict[str, str]:
+    """Return what the figures of a bundle depend on beside its inputs: libraries, processor type, threads."""
+    libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    python = platform.python_version()
+    used = f"{threads} (of {len(os.sched_getaffinity(0))})"
+    return {"inspectd": inspectd.__version__, "python": python, **libraries, "processor": _processor(), "threads": used}
+
+
+def publish(draft: Draft, state: StateDir, graph: bytes, backbone: Backbone, work: Path) -> Bundle:
+    """Write a bundle with its report under the next number, after a detector has read it and its golden pictures agree.
+
+    It is made in `work` (on the same disk) and moved as a whole; `current` is not touched. BadBundle if that fails.
+    """
+    station, product = draft.manifest.station, draft.manifest.product
+    number = max(state.bundles(station, product), default=0) + 1
+    made = bundles.write(work / str(number), draft.manifest, draft.arrays, draft.golden)
+    replace(made.directory / REPORT, draft.report(made.manifest, number))
+    Detector.open(made.directory, backbones={backbone.sha256: backbone})
+    target = state.bundle(station, product, number)
+    new_graph = not (state.backbones / f"{backbone.sha256}.onnx").exists()
+    try:
+        graphs.store(state.backbones, graph)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.directory.rename(target)
+    except BaseException as error:  # Ctrl-C too must not leave a graph that no bundle names
+        if new_graph:
+            (state.backbones / f"{backbone.sha256}.onnx").unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise BadBundle(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
+        raise
+    _to_disk(target.parent)
+    return Bundle(target, made.manifest, made.arrays, made.golden)
+
+
+def _processor() -> str:
+    """Return the processor's type, as the kernel names it."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _to_disk(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
