@@ -7,13 +7,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from inspectd.cli import line, screen, setup
+from inspectd.cli import backbone, bench, line, look, screen, setup
 from inspectd.errors import InspectdError, Interrupted
 
 HELP = """Watches factory lines: PASS or FAIL for every part, learnt from pictures of good parts alone.
 
 First: inspectd init STATION, then calibrate it with pictures of good parts, then inspectd run."""
-EPILOG = "Exit codes: 0 ok, 1 failed, 2 bad input (a file, a picture or an option is wrong), 130 interrupted by Ctrl-C."
+EPILOG = """Exit codes: 0 ok, 1 failed, 2 bad input (a file, a picture or an option is wrong), 130 interrupted by Ctrl-C.
+
+The variables INSPECTD_CONFIG, INSPECTD_STATE and INSPECTD_RUN_DIR stand for --config, --state and --run-dir."""
 
 
 class Commands(TyperGroup):
@@ -55,9 +57,13 @@ def before_any_command(version: Version = False) -> None:
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Set up": (setup.init, setup.check, setup.activate, setup.demo_parts),
+    "Set up": (setup.init, setup.check, setup.calibrate, setup.activate, setup.demo_parts),
     "Run": (line.run, line.status, line.trigger, line.stop),
+    "Look": (look.replay, look.show),
+    "Measure": (bench.demo,),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(backbone.backbone, name="backbone", rich_help_panel="Set up")
+app.add_typer(bench.benchmark, name="benchmark", rich_help_panel="Measure")

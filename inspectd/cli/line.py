@@ -4,22 +4,13 @@ import typer
 
 from inspectd.cli import options, screen
 from inspectd.cli.options import CONFIG
-from inspectd.errors import ConfigError
 
 
 def run(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
     """Run the line until Ctrl-C or SIGTERM: cameras, workers, verdicts, PLCs, journal."""
-    from inspectd.cli.machine import check_machine
-    from inspectd.station.load import load
     from inspectd.supervisor import supervise
 
-    loaded = load(config)
-    where = options.places(config, state, run_dir, loaded.line)
-    findings = check_machine(loaded, where.state, where.run_dir)
-    for warning in findings.warnings:
-        screen.warn(warning)
-    if findings.problems:
-        raise ConfigError(findings.problems)
+    loaded, where = options.ready(config, state, run_dir)
     raise typer.Exit(supervise.run(loaded, where.state.root, where.run_dir))
 
 

@@ -11,29 +11,33 @@ import typer
 from rich.markup import escape
 
 from inspectd.cli import options, screen
-from inspectd.cli.options import CONFIG
+from inspectd.cli.options import CONFIG, option
 from inspectd.errors import BadInput
 from inspectd.wire.messages import Verdict
 
 _SHOWN = 50  # rows on the terminal unless asked for
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-Since = Annotated[datetime | None, typer.Option("--since", formats=_FORMATS, help="Parts from this time (UTC) on.")]
-Until = Annotated[datetime | None, typer.Option("--until", formats=_FORMATS, help="Parts before this time (UTC).")]
-Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every column to FILE as CSV; - prints it.")]
-Rows = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every column to FILE as JSON; - prints it.")]
+OneStation = Annotated[str | None, option("--station", "STATION", "Parts of this station alone.")]
+OneVerdict = Annotated[Verdict | None, option("--verdict", "VERDICT", "PASS, FAIL or UNDECIDED alone.")]
+Since = Annotated[datetime | None, option("--since", "TIME", "From this UTC time on, like 2026-11-21T06:30.", formats=_FORMATS)]
+Until = Annotated[datetime | None, option("--until", "TIME", "Before this UTC time.", formats=_FORMATS)]
+Limit = Annotated[int | None, option("--limit", "N", f"The newest N. (default: {_SHOWN} on the terminal, all in files)", min=1)]
+Csv = Annotated[Path | None, option("--csv", "FILE", "Write every column to FILE as CSV; - prints it.")]
+Json = Annotated[Path | None, option("--json", "FILE", "Write every column to FILE as JSON; - prints it.")]
+PartName = Annotated[
+    str, typer.Argument(metavar="PART", help="Id of the part, or its key station/run/seq.", show_default=False)
+]
+Png = Annotated[Path | None, option("--png", "FILE", "Write the page, with picture and heat map.")]
 
 
 def replay(
-    station: Annotated[str | None, typer.Option("--station", metavar="STATION", help="Parts of this station alone.")] = None,
-    verdict: Annotated[Verdict | None, typer.Option("--verdict", help="Parts with this verdict alone.")] = None,
+    station: OneStation = None,
+    verdict: OneVerdict = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", metavar="N", min=1, help="The newest N.  [default: 50 on the terminal, all in files]"),
-    ] = None,
+    limit: Limit = None,
     csv: Csv = None,
-    json: Rows = None,
+    json: Json = None,
     config: options.Config = CONFIG,
     state: options.State = None,
 ) -> None:
@@ -47,19 +51,16 @@ def replay(
         if path:
             _write(path, form(asked(limit)))
     if not csv and not json:
-        grid = screen.grid(
-            "", [column.head for column in table.COLUMNS], right=[column.head for column in table.COLUMNS if column.is_right]
-        )
+        heads, right = [column.head for column in table.COLUMNS], [column.head for column in table.COLUMNS if column.is_right]
+        grid = screen.grid("", heads, right, folded=["reason"])
         for part in asked(limit or _SHOWN):
             grid.add_row(*map(escape, table.cells(part)))
         screen.out.print(grid)
 
 
 def show(
-    part: Annotated[
-        str, typer.Argument(metavar="PART", help="Id of the part, or its key station/run/seq.", show_default=False)
-    ],
-    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Write the page with picture and heat map.")] = None,
+    part: PartName,
+    png: Png = None,
     config: options.Config = CONFIG,
     state: options.State = None,
 ) -> None:

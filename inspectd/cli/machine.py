@@ -58,7 +58,7 @@ def run_dir_is_private(run_dir: Path) -> Iterator[Problem]:
 def no_other_daemon(run_dir: Path) -> Iterator[Problem]:
     """One daemon to a run directory."""
     try:
-        pid = lock.holder(run_dir)
+        pid = lock.holder(run_dir) if run_dir.is_dir() else None
     except DaemonError as error:
         yield Problem(run_dir, None, "run directory", "a readable lock file", str(error))
         return

@@ -3,47 +3,41 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from inspectd.errors import BadInput
+from inspectd.errors import BadInput, ConfigError
 from inspectd.station import schema
 from inspectd.station.state import StateDir
 
+CONFIG = Path("stations")
 _SYSTEM_RUN_DIR = Path("/run/inspectd")  # made by the service manager
 
-Config = Annotated[
-    Path, typer.Option("--config", metavar="DIR", envvar="INSPECTD_CONFIG", help="Directory of line.yaml and station files.")
-]
+
+def option(name: str, metavar: str, help_: str, **more: Any) -> Any:
+    """One option with a value; its default stands in the help where it says something."""
+    return typer.Option(name, metavar=metavar, help=help_, show_envvar=False, **more)
+
+
+Config = Annotated[Path, option("--config", "DIR", "Directory of line.yaml and station files.", envvar="INSPECTD_CONFIG")]
 State = Annotated[
     Path | None,
-    typer.Option(
-        "--state",
-        metavar="DIR",
-        envvar="INSPECTD_STATE",
-        help="Directory of bundles, journal and counters.  [default: as line.yaml says, else state beside the configuration]",
-        show_default=False,
+    option(
+        "--state", "DIR", "Directory of bundles, journal and counters. (default: as line.yaml says, else state beside the "
+        "configuration)", envvar="INSPECTD_STATE",
     ),
-]
+]  # fmt: skip
 RunDir = Annotated[
     Path | None,
-    typer.Option(
-        "--run-dir",
-        metavar="DIR",
-        envvar="INSPECTD_RUN_DIR",
-        help="Directory of sockets and lock file.  [default: as line.yaml says, else /run/inspectd if it is ours, else run in "
-        "the state directory]",
-        show_default=False,
+    option(
+        "--run-dir", "DIR", "Directory of sockets and lock file. (default: as line.yaml says, else /run/inspectd if it is "
+        "ours, else run in the state directory)", envvar="INSPECTD_RUN_DIR",
     ),
-]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures to FILE as JSON; - prints them.")]
+]  # fmt: skip
+Json = Annotated[Path | None, option("--json", "FILE", "Write the figures to FILE as JSON; - prints them.")]
+Product = Annotated[str | None, option("--product", "NAME", "A product of the station. (default: its first)")]
 StationName = Annotated[str, typer.Argument(metavar="STATION", help="A station's name, as in its file.", show_default=False)]
-Product = Annotated[
-    str | None,
-    typer.Option("--product", metavar="NAME", help="A product of the station.  [default: its first]", show_default=False),
-]
-CONFIG = Path("stations")
 
 
 @dataclass(frozen=True)
@@ -65,12 +59,20 @@ def places(config: Path, state: Path | None, run_dir: Path | None, line: schema.
     return Places(StateDir(_absolute(root)), _absolute(runs))
 
 
-def _default_run_dir(state: Path) -> Path:
-    return _SYSTEM_RUN_DIR if os.access(_SYSTEM_RUN_DIR, os.W_OK) else state / "run"
+def ready(config: Path, state: Path | None, run_dir: Path | None) -> tuple[schema.Config, Places]:
+    """Load all files and check the machine; ConfigError with every problem, warnings on the terminal."""
+    from inspectd.cli import screen
+    from inspectd.cli.machine import check_machine
+    from inspectd.station.load import load
 
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 (removes .. and keeps links, which Path.resolve would not)
+    loaded = load(config)
+    where = places(config, state, run_dir, loaded.line)
+    findings = check_machine(loaded, where.state, where.run_dir)
+    for warning in findings.warnings:
+        screen.warn(warning)
+    if findings.problems:
+        raise ConfigError(findings.problems)
+    return loaded, where
 
 
 def station(config: schema.Config, name: str) -> schema.Station:
@@ -87,3 +89,11 @@ def product(of: schema.Station, name: str | None) -> str:
     if name not in of.products:
         raise BadInput(f"station {of.station}: expected one of the products {', '.join(of.products)}, got {name}")
     return name
+
+
+def _default_run_dir(state: Path) -> Path:
+    return _SYSTEM_RUN_DIR if os.access(_SYSTEM_RUN_DIR, os.W_OK) else state / "run"
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 (removes .. and keeps links, which Path.resolve would not)

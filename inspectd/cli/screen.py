@@ -24,13 +24,19 @@ from rich.text import Text
 
 from inspectd.errors import BadInput
 
-out = Console(highlight=False, soft_wrap=True)
+_FILE_WIDTH = 160  # columns where the output is no terminal
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """One line of result."""
     out.print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """One line on how the command goes on."""
+    err.print(text, markup=False)
 
 
 def warn(text: str) -> None:
@@ -61,11 +67,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise BadInput(f"{path}: cannot be written: {error.strerror}; name another file") from error
 
 
-def grid(title: str, columns: Sequence[str], right: Collection[str] = ()) -> Table:
-    """Start a plain table; the columns named in `right` hold figures."""
+def grid(title: str, columns: Sequence[str], right: Collection[str] = (), folded: Collection[str] = ()) -> Table:
+    """Start a plain table; the columns named in `right` hold figures, those in `folded` go on in a second line."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in folded, overflow="fold")
     return table
 
 
@@ -89,6 +95,8 @@ class Bars:
     def stage(self, name: str, total: int) -> Callable[[int], None]:
         """Begin a stage of `total` equal parts; the stage before it is over."""
         self._finish()
+        if not total:
+            return lambda _done: None
         task = self._bars.add_task(name, total=total)
         return lambda done: self._bars.advance(task, done)
 

@@ -1,13 +1,37 @@
-"""Commands that prepare a line: init, check, calibrate, activate, demo-parts, backbone."""
+"""Commands that prepare a line: init, check, calibrate, activate, demo-parts."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from inspectd.cli import options, screen
-from inspectd.cli.options import CONFIG
-from inspectd.errors import ConfigError
+from inspectd.cli.options import CONFIG, option
+
+
+class Rule(StrEnum):
+    """How a threshold is found; as in the station file."""
+
+    F1 = "f1"
+    FULL_RECALL = "full_recall"
+    MAX_FALSE_REJECT = "max_false_reject"
+
+
+Good = Annotated[Path, option("--good", "DIR", "Pictures of good parts, some 150 or more.")]
+Bad = Annotated[Path | None, option("--bad", "DIR", "Pictures of bad parts, to place the threshold by.")]
+RuleName = Annotated[Rule | None, option("--rule", "RULE", f"How the threshold is found: {', '.join(Rule)}.")]
+MaxFalseReject = Annotated[
+    str | None,
+    option("--max-false-reject", "SHARE", "Most good parts rejected, e.g. 0.02; best: the least that the pictures support."),
+]
+Holdout = Annotated[
+    float | None,
+    option("--holdout", "SHARE", "Keep this share of good parts out of the bank and judge by it.", min=0.05, max=0.5),
+]
+Activate = Annotated[bool, typer.Option(help="Judge parts by the new bundle.")]
+Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of the bundle.", show_default=False)]
+NewDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.", show_default=False)]
 
 
 def init(station: options.StationName, config: options.Config = CONFIG) -> None:
@@ -21,22 +45,49 @@ def init(station: options.StationName, config: options.Config = CONFIG) -> None:
 
 def check(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
     """Check all files and this machine, start nothing; every problem is told at once."""
-    from inspectd.cli.machine import check_machine
+    loaded, where = options.ready(config, state, run_dir)
+    count = len(loaded.stations)
+    screen.say(f"{config}: {count} station{'s' * (count > 1)}, {len(loaded.line.plcs)} PLC connection(s): nothing wrong")
+    screen.say(f"state in {where.state.root}, sockets in {where.run_dir}")
+
+
+def calibrate(
+    station: options.StationName,
+    good: Good,
+    bad: Bad = None,
+    product: options.Product = None,
+    max_false_reject: MaxFalseReject = None,
+    rule: RuleName = None,
+    holdout: Holdout = None,
+    activate: Activate = True,
+    json: options.Json = None,
+    config: options.Config = CONFIG,
+    state: options.State = None,
+    run_dir: options.RunDir = None,
+) -> None:
+    """Learn what good parts look like: writes a bundle with thresholds and a report, and makes it the active one."""
+    from inspectd.cli import learning
+    from inspectd.cli.activation import activate as switch
     from inspectd.station.load import load
 
-    loaded = load(config)
+    learning.need_extra()
+    loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    findings = check_machine(loaded, where.state, where.run_dir)
-    for warning in findings.warnings:
-        screen.warn(warning)
-    if findings.problems:
-        raise ConfigError(findings.problems)
-    screen.say(f"{config}: {len(loaded.stations)} stations, {len(loaded.line.plcs)} PLC connections, nothing wrong")
+    product = options.product(options.station(loaded, station), product)
+    asked = learning.options(loaded, rule, max_false_reject, holdout)
+    result = learning.calibrate(loaded, station, product, good, bad, where.state, asked)
+    learning.show(result)
+    if json:
+        screen.write_json(json, learning.figures(result))
+    if activate:
+        screen.say(switch(where, station, product, result.number))
+    else:
+        screen.say(f"not active; to judge by it: inspectd activate {station} {result.number}")
 
 
 def activate(
     station: options.StationName,
-    number: Annotated[int, typer.Argument(metavar="N", min=1, help="Number of the bundle.", show_default=False)],
+    number: Number,
     product: options.Product = None,
     config: options.Config = CONFIG,
     state: options.State = None,
@@ -48,14 +99,13 @@ def activate(
 
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    station_file = options.station(loaded, station)
-    screen.say(switch(where, station, options.product(station_file, product), number))
+    screen.say(switch(where, station, options.product(options.station(loaded, station), product), number))
 
 
 def demo_parts(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.", show_default=False)],
-    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=9999, help="Good parts to learn from.")] = 200,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Other seeds give other parts.")] = 0,
+    directory: NewDirectory,
+    count: Annotated[int, option("--count", "N", "Good parts to learn from.", min=1, max=9999)] = 200,
+    seed: Annotated[int, option("--seed", "S", "Other seeds give other parts.", min=0)] = 0,
 ) -> None:
     """Write pictures of made-up steel flanges, good and defective, to try everything out with."""
     from inspectd.demo import parts

@@ -1,5 +1,6 @@
 """`inspectd status` on the terminal: health first, then processes, the ledger, what the line saw, and the channels."""
 
+from rich.markup import escape
 from rich.table import Table
 
 from inspectd.cli import screen
@@ -8,6 +9,7 @@ from inspectd.wire.messages import HealthState, LineOutcome
 
 _COLOURS = {HealthState.OK: "green", HealthState.DEGRADED: "yellow", HealthState.FAULT: "red"}
 _VERDICTS = ("triggers", "pass", "fail", "undecided", "in_flight")
+_WHY = "why / last end"
 _COUNTS = ("sent", "received", "refused", "bad")
 
 
@@ -33,12 +35,12 @@ def print_health(status: Status) -> None:
 def processes(status: Status) -> Table:
     """One row a process."""
     table = screen.grid(
-        "\nProcesses", ("process", "pid", "state", "up", "restarts", "health", "why / last end"), ("pid", "restarts")
+        "\nProcesses", ("process", "pid", "state", "up", "restarts", "health", _WHY), ("pid", "restarts"), [_WHY]
     )
     for row in status.processes:
         health = f"[{_COLOURS[row.health]}]{row.health}[/]" if row.health else ""
         why = "; ".join(row.reasons) or row.last_end or ("nothing left to do" if row.done else "")
-        table.add_row(row.name, str(row.pid or ""), row.state, _time(row.up_s), str(row.restarts), health, why)
+        table.add_row(row.name, str(row.pid or ""), row.state, _time(row.up_s), str(row.restarts), health, escape(why))
     return table
 
 
@@ -55,7 +57,8 @@ def ledger(status: Status) -> Table:
 def outcomes(status: Status) -> Table:
     """One row a station: what the PLC took, and what it did not get in time."""
     names = [str(outcome) for outcome in LineOutcome]
-    table = screen.grid("\nLine outcomes", ["station", *names], names)
+    heads = [name.removeprefix("fail_safe(").removesuffix(")") for name in names]
+    table = screen.grid("\nLine outcomes (late to plc_down: the line saw the fail-safe state)", ["station", *heads], heads)
     for station, counts in status.outcomes.items():
         table.add_row(station, *(_count(counts, name) for name in names))
     return table

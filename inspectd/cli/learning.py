@@ -1,0 +1,82 @@
+"""Runs a calibration with progress bars; for the command, the demo and the benchmarks."""
+
+import importlib.util
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from inspectd.cli import screen
+from inspectd.errors import BadInput, MissingExtra
+from inspectd.station.schema import Config
+from inspectd.station.state import Current, StateDir
+
+if TYPE_CHECKING:
+    from calibration.build import CalibrationResult
+    from calibration.findings import Rule
+    from calibration.job import Options
+
+
+def need_extra() -> None:
+    """Stop before any work if what calibration needs is not installed; MissingExtra names the extra."""
+    missing = [name for name in ("onnx", "matplotlib") if importlib.util.find_spec(name) is None]
+    if missing:
+        what = f"calibration needs {' and '.join(missing)}, of the extra `calibrate`"
+        raise MissingExtra(f"{what}: pip install 'inspectd[cpu,calibrate]' (or [gpu,calibrate])")
+
+
+def calibrate(
+    config: Config, station: str, product: str, good: Path, bad: Path | None, state: StateDir, asked: "Options | None" = None
+) -> "CalibrationResult":
+    """Write the next bundle of a station's product, showing how far it is; nothing is activated."""
+    need_extra()
+    from calibration import build, job
+
+    asked = asked or job.Options(threads=config.line.workers.threads)
+    with screen.Bars() as bars:
+        return build.calibrate(config, station, product, good, bad, state, asked, bars)
+
+
+def options(config: Config, rule: str | None, max_false_reject: str | None, holdout: float | None) -> "Options":
+    """Turn what was typed into the options of a calibration; BadInput if the share is none."""
+    from calibration.job import Options
+
+    threads, share = config.line.workers.threads, _share(max_false_reject)
+    return Options(threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share)
+
+
+def figures(result: "CalibrationResult") -> dict[str, Any]:
+    """Return what a calibration found, for JSON."""
+    return vars(result) | {"directory": str(result.directory), "report": str(result.report)}
+
+
+def show(result: "CalibrationResult") -> None:
+    """Print what an engineer wants to know before the bundle judges parts: threshold, why, warnings, report."""
+    for warning in result.warnings:
+        screen.warn(warning)
+    screen.say(f"bundle {result.number}, fingerprint {result.fingerprint}")
+    screen.say(f"threshold {result.threshold:.4f} ({result.rule}): {result.how}")
+    screen.say(
+        "  ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in result.metrics.items()
+        )
+    )
+    screen.say(f"report: {result.report}")
+
+
+def learn(config: Config, station: str, good: Path, state: StateDir) -> None:
+    """Calibrate the first product of a station and make it the active one; for a daemon that does not run yet."""
+    product = config.stations[station].products[0]
+    result = calibrate(config, station, product, good, None, state)
+    state.write_current(station, product, Current(result.number, result.fingerprint, result.threshold))
+
+
+def _share(text: str | None) -> "float | Literal['best'] | None":
+    if text is None or text == "best":
+        return cast("Literal['best'] | None", text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 0.5:
+        raise BadInput(f"--max-false-reject: expected a share between 0 and 0.5, or best, got {text}")
+    return share

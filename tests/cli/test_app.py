@@ -1,0 +1,282 @@
+"""The command line: what it prints, what it returns, and that no foreseeable mistake ends in a traceback."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from inspectd import image
+from inspectd.cli import learning
+from inspectd.cli.app import app
+from inspectd.demo import parts
+from inspectd.errors import DaemonError, MissingExtra
+from inspectd.journal import rows, schema
+from inspectd.station.state import StateDir
+from inspectd.supervisor.lock import Lock
+from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, Outcome, Verdict
+
+COMMANDS = (
+    ["init"], ["check"], ["calibrate"], ["activate"], ["demo-parts"], ["run"], ["status"], ["trigger"], ["stop"], ["replay"],
+    ["show"], ["evaluate"], ["backbone"], ["backbone", "list"], ["benchmark"], ["benchmark", "line"], ["benchmark", "accuracy"],
+    ["demo"],
+)  # fmt: skip
+
+
+def inspectd(*words: object) -> Result:
+    """Run one command in this process; an exception that is no exit fails the test."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def line(tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration with one station and its pictures; the environment says where everything is."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "part-1.png").write_bytes(image.encode_png(np.zeros((32, 32), np.uint8)))
+    (tmp_path / "stations").mkdir()
+    (tmp_path / "stations" / "flange.yaml").write_text(
+        "station: flange\ncamera: {kind: folder, path: ../pictures}\ndeadline_ms: 250\n"
+    )
+    monkeypatch.setenv("INSPECTD_CONFIG", str(tmp_path / "stations"))
+    monkeypatch.setenv("INSPECTD_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("INSPECTD_RUN_DIR", str(run_dir))
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_tells_what_it_does(words: list[str]) -> None:
+    """--help of each command is a sentence and its options, and ends well."""
+    result = inspectd(*words, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_the_main_help_documents_the_exit_codes() -> None:
+    """Scripts rely on them."""
+    words = " ".join(inspectd("--help").output.split())
+    assert "0 ok, 1 failed, 2 bad input" in words
+    assert "INSPECTD_CONFIG" in words
+
+
+@pytest.mark.parametrize("words", [["no-such"], ["init"], ["check", "--no-such"], ["activate", "flange", "x"], ["show"]])
+def test_a_wrong_command_line_returns_2(words: list[str]) -> None:
+    """Usage errors are bad input."""
+    assert inspectd(*words).exit_code == 2
+
+
+def test_a_new_station_is_written_checked_and_refused_the_second_time(tmp_path: Path) -> None:
+    """init, then check tells of the missing pictures with the command that helps; init again changes nothing."""
+    config = tmp_path / "stations"
+    assert inspectd("init", "washer", "--config", config).exit_code == 0
+    checked = inspectd("check", "--config", config, "--state", tmp_path / "state")
+    assert checked.exit_code == 2
+    assert "camera.path" in checked.stderr
+    assert f"mkdir -p {tmp_path}/pictures/washer" in checked.stderr
+    assert inspectd("init", "washer", "--config", config).exit_code == 2
+
+
+def test_check_of_a_good_line_ends_well_and_warns_of_the_missing_bundle(line: Path) -> None:
+    """Nothing is started and nothing is written."""
+    result = inspectd("check")
+    assert result.exit_code == 0
+    assert "nothing wrong" in result.stdout
+    assert "inspectd calibrate flange --good DIR" in result.stderr
+    assert not (line / "state").exists()
+
+
+def test_check_prints_every_problem_on_a_line_of_its_own(line: Path) -> None:
+    """Two mistakes in one file are two lines on stderr, each with file, line and key."""
+    path = line / "stations" / "flange.yaml"
+    path.write_text(path.read_text().replace("250", "soon") + "sead: 1\n")
+    result = inspectd("check")
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith(f"error: {path}:3: deadline_ms: expected a number")
+    assert lines[1].startswith(f"error: {path}:4: sead: expected one of the keys")
+    assert "did you mean seed?" in lines[1]
+
+
+def test_run_refuses_a_machine_that_is_not_ready_before_anything_starts(line: Path, run_dir: Path) -> None:
+    """A run directory that others can enter is told; no state is written."""
+    run_dir.chmod(0o755)
+    result = inspectd("run")
+    assert result.exit_code == 2
+    assert f"chmod 700 {run_dir}" in result.stderr
+    assert not (line / "state").exists()
+
+
+def test_run_refuses_a_second_daemon(line: Path, run_dir: Path) -> None:
+    """The pid of the first is named."""
+    with Lock(run_dir):
+        result = inspectd("run")
+    assert result.exit_code == 2
+    assert "no daemon on it, got one with pid" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["status"], ["trigger", "flange"], ["stop"]], ids=" ".join)
+def test_without_a_daemon_commands_to_it_return_1_and_name_the_run_directory(
+    line: Path, run_dir: Path, words: list[str]
+) -> None:
+    """They fail at once: nothing listens."""
+    result = inspectd(*words)
+    assert result.exit_code == 1
+    assert str(run_dir) in result.stderr
+    assert "inspectd run" in result.stderr
+
+
+def test_a_bundle_that_is_not_there_cannot_be_activated(line: Path) -> None:
+    """BadBundle is bad input, with the path that was looked for."""
+    result = inspectd("activate", "flange", 3)
+    assert result.exit_code == 2
+    assert "bundles/3" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["activate", "flang", "1"], "one of the stations flange"),
+        (["activate", "flange", "1", "--product", "x"], "the products default"),
+    ],
+    ids=["station", "product"],
+)
+def test_an_unknown_name_is_answered_with_those_that_there_are(line: Path, words: list[str], hint: str) -> None:
+    """A typing mistake costs one look."""
+    result = inspectd(*words)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+
+
+def test_calibrate_without_the_extra_stops_before_any_work(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the packages, the extra and the command that installs it."""
+    monkeypatch.setattr(learning.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"onnx and matplotlib.*extra `calibrate`.*pip install"):
+        learning.need_extra()
+    assert inspectd("calibrate", "flange", "--good", line).exit_code == 2
+
+
+@pytest.mark.parametrize("share", ["0", "0.5", "2 %", "nan", "-1"])
+def test_a_false_reject_share_that_is_none_is_refused(line: Path, share: str) -> None:
+    """Between 0 and a half, or the word best."""
+    result = inspectd("calibrate", "flange", "--good", line, "--max-false-reject", share)
+    assert result.exit_code == 2
+    assert "--max-false-reject: expected a share" in result.stderr
+
+
+def test_calibrate_on_a_folder_without_pictures_is_bad_input(line: Path) -> None:
+    """The folder is named; no bundle is written."""
+    result = inspectd("calibrate", "flange", "--good", line)
+    assert result.exit_code == 2
+    assert str(line) in result.stderr
+    assert StateDir(line / "state").bundles("flange") == []
+
+
+def test_ctrl_c_is_one_line_and_130(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No traceback for a key that people press on purpose."""
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts, "write", pressed)
+    result = inspectd("demo-parts", line / "new")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "interrupted"
+
+
+def test_an_error_of_ours_is_a_message_and_its_exit_code(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markup in a message is printed as it is, not obeyed."""
+
+    def failing(*_: object) -> None:
+        raise DaemonError("pid [red]7[/] is there")
+
+    monkeypatch.setattr(parts, "write", failing)
+    result = inspectd("demo-parts", line / "new")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "error: pid [red]7[/] is there"
+
+
+def test_a_bug_is_not_dressed_up_as_bad_input(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that nobody raised on purpose comes out as it is, to be reported."""
+    monkeypatch.setattr(parts, "write", lambda *_: 1 / 0)
+    assert isinstance(CliRunner().invoke(app, ["demo-parts", str(line / "new")]).exception, ZeroDivisionError)
+
+
+def test_the_shipped_backbones_are_listed_with_their_layers(line: Path) -> None:
+    """A station file names them, and the layers to use."""
+    result = inspectd("backbone", "list")
+    assert result.exit_code == 0
+    assert [row.split()[:2] for row in result.stdout.splitlines() if "shipped" in row] == [
+        ["lite0", "shipped"],
+        ["lite2", "shipped"],
+    ]
+
+
+def test_made_parts_are_written_and_counted(tmp_path: Path) -> None:
+    """The command says how many there are and where to go on."""
+    result = inspectd("demo-parts", tmp_path / "new", "--count", 4, "--seed", 2)
+    assert result.exit_code == 0
+    assert f"{parts.total(4)} pictures in {tmp_path / 'new'}" in result.stdout
+
+
+# --- looking back -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def journal(line: Path) -> Path:
+    """A journal with two parts: one passed, one rejected."""
+    state = StateDir(line / "state")
+    utc_ns = 1_700_000_000_000_000_000
+    facts = []
+    for seq, verdict in ((1, Verdict.PASS), (2, Verdict.FAIL)):
+        key = Key("flange", 1, seq)
+        facts += [
+            Opened(key=key, t_ns=seq, utc_ns=utc_ns + seq, host="h", part_id=f"part-{seq}"),
+            Closed(key=key, utc_ns=utc_ns + seq, verdict=verdict, score=float(seq), threshold=1.5),
+            Outcome(key=key, outcome=LineOutcome.NO_PLC, utc_ns=utc_ns + seq),
+        ]
+    for day, todays in rows.by_day(facts).items():
+        with closing(schema.open_for_writing(schema.path_of(state.journal, day))) as db:
+            rows.write(db, todays)
+    return line
+
+
+def test_replay_shows_the_journal_as_a_table_and_as_files(journal: Path) -> None:
+    """The terminal gets the columns for people, files get all of them, and both can be narrowed."""
+    shown = inspectd("replay").stdout
+    assert "part-1" in shown
+    assert "flange/1/2" in shown
+    assert "part-1" not in inspectd("replay", "--verdict", "FAIL").stdout
+    assert "part-2" not in inspectd("replay", "--station", "washer").stdout
+    assert "part-2" not in inspectd("replay", "--until", "2000-01-01").stdout
+    assert inspectd("replay", "--csv", journal / "all.csv", "--json", journal / "all.json").exit_code == 0
+    assert [row["part_id"] for row in json.loads((journal / "all.json").read_text())] == ["part-1", "part-2"]
+    assert len((journal / "all.csv").read_text().splitlines()) == 3
+    assert len(inspectd("replay", "--csv", "-", "--limit", 1).stdout.splitlines()) == 2
+
+
+def test_show_prints_one_part_and_draws_its_page(journal: Path) -> None:
+    """By id or by key; an unknown part is answered with those near to it."""
+    assert "FAIL" in inspectd("show", "part-2").stdout
+    assert "PASS" in inspectd("show", "flange/1/1", "--png", journal / "page.png").stdout
+    assert (journal / "page.png").read_bytes().startswith(b"\x89PNG")
+    unknown = inspectd("show", "part-22")
+    assert unknown.exit_code == 2
+    assert "part-2" in unknown.stderr
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json"])
+def test_a_file_that_cannot_be_written_is_bad_input(journal: Path, option: str) -> None:
+    """The path is named."""
+    result = inspectd("replay", option, journal / "missing" / "file")
+    assert result.exit_code == 2
+    assert "missing/file: cannot be written" in result.stderr
+
+
+def test_without_a_journal_replay_says_where_it_looked(line: Path) -> None:
+    """Often --state is wrong."""
+    result = inspectd("replay")
+    assert result.exit_code == 1
+    assert str(line / "state") in result.stderr
