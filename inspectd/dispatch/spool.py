@@ -174,7 +174,7 @@ class Spool:
         """Use the reserve that an earlier dispatch left: on a full disk there may be no other."""
         last = self._next - 1
         path = segments.path_of(self._directory, last)
-        if path.exists() and not path.read_bytes().strip(b"\0"):  # a reserve has never been written to, anywhere
+        if path.exists() and not _bytes(path).strip(b"\0"):  # a reserve has never been written to, anywhere
             self._next = last
 
 
@@ -193,9 +193,13 @@ def _all_records(directory: Path) -> list[Record]:
 
 
 def _records(path: Path) -> list[Record]:
+    return [scanned.record for scanned in records.scan(_bytes(path))]
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return [scanned.record for scanned in records.scan(path.read_bytes())]
+        return path.read_bytes()
     except FileNotFoundError:  # drained and deleted meanwhile
-        return []
+        return b""
     except OSError as error:
         raise JournalError(f"{path}: cannot be read: {error.strerror}; check its rights and the disk") from error

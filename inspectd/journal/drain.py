@@ -34,6 +34,7 @@ class Drain:
         self._tail = Tail(spool, self.drained)
         self.counts = dict.fromkeys(COUNTED, 0)
         self.set_aside: list[Path] = []  # day files that SQLite could not read any more
+        self.not_deleted = ""
 
     def turn(self) -> int:
         """Move at most one batch; returns how many records it had. JournalError while SQLite cannot: nothing is lost."""
@@ -122,9 +123,13 @@ class Drain:
         self._tail.torn.clear()
 
     def _delete_drained(self) -> None:
+        self.not_deleted = ""
         for number in segments.numbers(self._spool):
             if number < self.drained.segment:
-                segments.path_of(self._spool, number).unlink(missing_ok=True)
+                try:
+                    segments.path_of(self._spool, number).unlink(missing_ok=True)
+                except OSError as error:
+                    self.not_deleted = f"drained segment {number} of the spool cannot be deleted: {error.strerror}"
 
 
 def _resume(journal: Path) -> tuple[int, Position]:

@@ -73,8 +73,13 @@ class Draining:
     @property
     def reasons(self) -> list[str]:
         """What is wrong, for people; empty: nothing."""
-        damaged = [f"{path.name} was damaged and is moved aside" for path in self._drain.set_aside] if self._drain else []
-        return [reason for reason in (self._refused, self._not_deleted) if reason] + damaged
+        found = [self._refused, self._not_deleted]
+        if self._drain:
+            found += [
+                self._drain.not_deleted,
+                *(f"{path.name} was damaged and is moved aside" for path in self._drain.set_aside),
+            ]
+        return [reason for reason in found if reason]
 
     def _work(self, now_ns: int) -> int:
         self._drain = self._drain or Drain(self._state.spool, self._state.journal)

@@ -34,11 +34,13 @@ def path_of(directory: Path, number: int) -> Path:
 
 
 def numbers(directory: Path) -> list[int]:
-    """Numbers of the segments on disk, oldest first; none where the directory is missing."""
+    """Numbers of the segments on disk, oldest first; none where the directory is missing. JournalError if it cannot be read."""
     try:
         names = os.listdir(directory)  # noqa: PTH208 (asked every few milliseconds: no Path per file)
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise JournalError(f"{directory}: cannot be read: {error.strerror}; check its rights and the disk") from error
     return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
 
 

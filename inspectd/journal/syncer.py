@@ -70,11 +70,13 @@ class Syncer:
         return known.end > before
 
     def _sync_directory(self) -> None:
-        fd = os.open(self._directory, os.O_RDONLY)
         try:
-            self._sync(fd, self._directory)
-        finally:
-            os.close(fd)
+            fd = os.open(self._directory, os.O_RDONLY)
+        except OSError as error:
+            self.trouble = f"spool not synced: {self._directory}: {error.strerror}"
+            return
+        self._sync(fd, self._directory)
+        os.close(fd)
 
     def _sync(self, fd: int, path: Path) -> None:
         try:

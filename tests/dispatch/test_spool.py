@@ -216,3 +216,39 @@ assert len(facts) == 3 * (seq + 2) - unwritten, (len(facts), seq, unwritten)
 def test_a_full_disk_stops_the_spool_only_when_its_reserve_is_full_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
     command = [*FULL_DISK, "256k", tmp_path, sys.executable, "-c", ON_A_FULL_DISK, tmp_path]
     subprocess.run(command, check=True, timeout=30)
+
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from inspectd.dispatch.spool import Spool
+from tests.journal.make import checkpoint, key, life
+spool = Spool.open(Path(sys.argv[1]), 16384)
+seq = 0
+spool.begin(lambda: checkpoint(seq))
+while True:
+    seq += 1
+    assert spool.append_many(life(key(seq)))
+    os.write(1, b"%d\\n" % seq)  # handed on
+    spool.prepare()
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_dispatch_has_in_its_spool_whatever_it_had_handed_on(tmp_path: Path) -> None:
+    for number in range(5):
+        directory = tmp_path / str(number)
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, directory], stdout=subprocess.PIPE)
+        assert writer.stdout
+        for _ in range(200 + 37 * number):
+            writer.stdout.readline()
+        writer.kill()
+        handed_on = int(writer.stdout.read().split()[-1])
+        writer.wait()
+        writer.stdout.close()
+        data = [segments.path_of(directory, number).read_bytes() for number in segments.numbers(directory)]
+        facts = [scanned.record for segment in data for scanned in records.scan(segment)]
+        facts = [fact for fact in facts if not isinstance(fact, Checkpoint)]
+        assert facts[: 3 * handed_on] == [fact for seq in range(1, handed_on + 1) for fact in life(key(seq))]
+        assert len(facts) <= 3 * handed_on + 3
+        assert Spool.open(directory, 16_384).gaps() == []
