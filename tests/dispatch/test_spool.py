@@ -240,10 +240,9 @@ def test_a_killed_dispatch_has_in_its_spool_whatever_it_had_handed_on(tmp_path: 
         directory = tmp_path / str(number)
         writer = subprocess.Popen([sys.executable, "-c", WRITER, directory], stdout=subprocess.PIPE)
         assert writer.stdout
-        for _ in range(200 + 37 * number):
-            writer.stdout.readline()
+        first = [writer.stdout.readline() for _ in range(200 + 37 * number)]
         writer.kill()
-        handed_on = int(writer.stdout.read().split()[-1])
+        handed_on = int([*first, *writer.stdout.read().split()][-1])
         writer.wait()
         writer.stdout.close()
         data = [segments.path_of(directory, number).read_bytes() for number in segments.numbers(directory)]
