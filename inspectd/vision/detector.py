@@ -48,6 +48,7 @@ class Detector:
     def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
         """`backbone` is the graph that the bundle's member names."""
         member = _only_member(bundle)
+        _check_channels(bundle, backbone)
         self.manifest: Manifest = bundle.manifest
         self.backbone = backbone
         self._input_px = member.input_px
@@ -134,3 +135,11 @@ def _only_member(bundle: Bundle) -> Member:
         path = bundle.directory / bundles.MANIFEST
         raise BadBundle(f"{path}: expected one member, got {len(bundle.manifest.members)}; update inspectd")
     return bundle.manifest.members[0]
+
+
+def _check_channels(bundle: Bundle, backbone: Backbone) -> None:
+    for role in bundle.manifest.members[0].arrays.values():
+        shape = bundle.arrays[role].shape
+        if shape[-1] != backbone.channels:
+            path = bundle.directory / f"{role}.npy"
+            raise BadBundle(f"{path}: expected arrays for {backbone.channels} channels, got shape {shape}; calibrate again")

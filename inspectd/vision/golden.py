@@ -37,7 +37,7 @@ class Golden:
     def read(cls, path: Path) -> "Golden":
         """Read golden.npz; BadBundle if it is not one."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 golden = cls(**{name: stored[name] for name in cls.__dataclass_fields__})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise BadBundle(f"{path}: expected golden pictures and scores: {error}; calibrate again") from error

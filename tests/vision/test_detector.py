@@ -1,0 +1,126 @@
+"""A bundle at work: it finds the scratch, says the same at any batch size, and is refused when it would not."""
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from inspectd.errors import BadBundle
+from inspectd.vision import bundle
+from inspectd.vision.backbone import Backbone
+from inspectd.vision.bundle import Bundle
+from inspectd.vision.detector import Detector, label
+from inspectd.wire.messages import Verdict
+from tests.vision import make
+
+
+@pytest.fixture
+def directory(state):
+    return make.real_bundle(state).directory
+
+
+@pytest.fixture
+def detector(directory):
+    return Detector.open(directory)
+
+
+class TestJudging:
+    def test_good_parts_pass_and_scratched_parts_fail(self, detector):
+        assert {result.label for result in detector.score([make.good_part(i) for i in range(20, 24)])} == {Verdict.PASS}
+        assert {result.label for result in detector.score([make.defective_part(i) for i in range(20, 24)])} == {Verdict.FAIL}
+
+    def test_the_map_is_hottest_on_the_scratch(self, detector):
+        hot = detector.score([make.defective_part(30)])[0].map
+        assert hot.shape == (make.SIDE, make.SIDE)
+        assert hot.dtype == np.float32
+        row, column = np.unravel_index(hot.argmax(), hot.shape)
+        assert 36 <= row <= 50
+        assert 16 <= column <= 80
+
+    def test_the_map_travels_per_mille_of_the_threshold(self, detector):
+        result = detector.score([make.defective_part(30)])[0]
+        travels = detector.map_per_mille(result)
+        assert travels.dtype == np.uint16
+        assert travels.max() == round(float(result.map.max()) * 1000 / detector.threshold)
+
+    @pytest.mark.parametrize("score", ["smoothed_max", "max", "eq7"])
+    def test_scores_do_not_depend_on_the_batch(self, state, score):
+        detector = Detector.open(make.real_bundle(state, score=score).directory)
+        parts = [make.good_part(i) for i in range(3)] + [make.defective_part(i) for i in range(3)]
+        alone = [detector.score([part])[0].score for part in parts]
+        assert [result.score for result in detector.score(parts)] == pytest.approx(alone, rel=1e-4)
+
+    def test_the_three_steps_apart_give_what_score_gives(self, detector):
+        part = make.defective_part(7)
+        vectors = detector.backbone.run(detector.prepare(part)[None])
+        assert detector.judge(vectors[0]).score == pytest.approx(detector.score([part])[0].score, rel=1e-6)
+
+    def test_no_pictures_give_no_results(self, detector):
+        assert detector.score([]) == []
+
+    def test_a_masked_scratch_is_not_seen(self, state):
+        stored = make.real_bundle(state)
+        mask = np.full((make.SIDE, make.SIDE), 255, np.uint8)
+        mask[30:56, 10:86] = 0
+        graph = make.backbone(state)
+        picture = replace(stored.manifest.picture, mask_sha256="ab" * 32)
+        masked = Bundle(
+            stored.directory, replace(stored.manifest, picture=picture), {**stored.arrays, "mask": mask}, stored.golden
+        )
+        good, scratched = Detector(masked, graph).score([make.good_part(9), make.defective_part(9)])
+        assert good.score == scratched.score
+        assert not np.array_equal(
+            *(Detector(stored, graph).score([part])[0].map for part in (make.good_part(9), make.defective_part(9)))
+        )
+
+
+class TestLabel:
+    @pytest.mark.parametrize(
+        ("score", "expected"),
+        [(4.9, "PASS"), (5.0, "FAIL"), (5.1, "FAIL"), (float("nan"), "FAIL"), (float("inf"), "FAIL"), (float("-inf"), "PASS")],
+    )
+    def test_only_a_score_below_the_threshold_passes(self, score, expected):
+        assert label(score, 5.0) == expected
+
+
+class TestOpening:
+    def test_it_knows_its_bundle(self, detector, directory):
+        manifest = bundle.read_manifest(directory)
+        assert (detector.fingerprint, detector.threshold) == (manifest.fingerprint, manifest.threshold)
+        assert detector.batch_key == manifest.members[0].backbone
+
+    def test_stations_with_the_same_graph_share_a_session(self, state):
+        sessions: dict[str, Backbone] = {}
+        one, other = (Detector.open(make.real_bundle(state, number).directory, backbones=sessions) for number in (1, 2))
+        assert one.backbone is other.backbone
+        assert list(sessions) == [one.batch_key]
+
+    def test_graphs_may_lie_elsewhere(self, state, directory, tmp_path):
+        state.backbones.rename(tmp_path / "elsewhere")
+        assert Detector.open(directory, backbone_dir=tmp_path / "elsewhere").threshold > 0
+        with pytest.raises(BadBundle, match=r"\.onnx: cannot be read"):
+            Detector.open(directory)
+
+    def test_a_bundle_whose_scores_moved_is_refused_with_its_file(self, state):
+        stored = make.real_bundle(state)
+        moved = replace_golden(stored.golden, good_scores=stored.golden.good_scores * 1.05)
+        other = bundle.write(state.bundle("weave", "default", 2), stored.manifest, stored.arrays, moved)
+        with pytest.raises(BadBundle, match=r"2/golden\.npz: golden good picture 1: expected score"):
+            Detector.open(other.directory)
+
+    def test_a_bundle_of_two_members_is_not_judged_by_one(self, state):
+        stored = make.real_bundle(state)
+        two = replace(stored.manifest, members=stored.manifest.members * 2)
+        other = bundle.write(state.bundle("weave", "default", 2), two, stored.arrays, stored.golden)
+        with pytest.raises(BadBundle, match="expected one member, got 2"):
+            Detector.open(other.directory)
+
+    def test_a_bank_that_does_not_fit_the_graph_is_refused(self, state):
+        stored = make.real_bundle(state)
+        arrays = {**stored.arrays, **make.arrays(channels=8)}
+        other = bundle.write(state.bundle("weave", "default", 2), stored.manifest, arrays, stored.golden)
+        with pytest.raises(BadBundle, match="expected arrays for 64 channels"):
+            Detector.open(other.directory)
+
+
+def replace_golden(golden, **changes):
+    return type(golden)(**{**vars(golden), **changes})

@@ -1,0 +1,35 @@
+"""A picture of another size or format than the calibrated one is named as such before it is judged."""
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from inspectd.vision import guards
+from inspectd.vision.bundle import PictureSpec
+from inspectd.wire.messages import Reason
+
+MONO = PictureSpec(camera_px=(40, 60), pixel_format="mono8")
+COLOUR = replace(MONO, pixel_format="rgb8")
+CUT = replace(MONO, roi=(8, 4, 32, 16))  # x, y, width, height
+
+
+@pytest.mark.parametrize(("spec", "shape"), [(MONO, (40, 60)), (COLOUR, (40, 60, 3)), (CUT, (16, 32))])
+def test_a_picture_as_calibrated_passes(spec, shape):
+    assert guards.check(np.zeros(shape, np.uint8), spec.pixel_format, spec) == (Reason.NONE, "")
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "pixel_format", "got"),
+    [
+        (MONO, (40, 61), "mono8", "expected 60 x 40 mono8 as calibrated, got 61 x 40 mono8"),
+        (MONO, (60, 40), "mono8", "got 40 x 60 mono8"),
+        (MONO, (40, 60, 3), "rgb8", "got 60 x 40 rgb8"),
+        (COLOUR, (40, 60), "mono8", "expected 60 x 40 rgb8 as calibrated, got 60 x 40 mono8"),
+        (MONO, (40, 60, 3), "mono8", "got 60 x 40 mono8"),
+        (CUT, (40, 60), "mono8", "expected 32 x 16 mono8 as calibrated, got 60 x 40 mono8"),
+    ],
+)
+def test_any_other_is_a_wrong_picture(spec, shape, pixel_format, got):
+    reason, text = guards.check(np.zeros(shape, np.uint8), pixel_format, spec)
+    assert reason is Reason.WRONG_PICTURE
+    assert got in text
