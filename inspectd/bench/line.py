@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from inspectd import clock, image
 from inspectd.bench.rig import Daemon
+from inspectd.bench.settled import settled
 from inspectd.demo import parts as made
 from inspectd.demo.peer import PlcPeer
 from inspectd.errors import InspectdError
@@ -168,11 +169,11 @@ class _Bench:
         self._write_config(rate, None if rate == "max" else parts)
         daemon = Daemon(self._config, self._state.root, self._folder / "run", self._folder / "log")
         address = self._address()
-        daemon.start()
         try:
-            with PlcPeer(STATION, address, 0) as peer:
+            with PlcPeer(STATION, address, 0) as peer:  # there before the first result
+                daemon.start()
                 status = daemon.status()
-                while not _finished(status):
+                while not settled(status, STATION):
                     clock.sleep(0.25)
                     status = daemon.status()
                 results = peer.stop()
@@ -220,8 +221,3 @@ deadline_ms: {deadline}
 plc: {{name: plc, block: 0}}
 keep: {{pictures: none}}
 """
-
-
-def _finished(status: dict[str, Any]) -> bool:
-    source, dispatch = status["sources"].get(STATION, {}), status["dispatch"]
-    return bool(source.get("done")) and dispatch.get("in_flight", 1) == 0 and dispatch.get("unsettled", 1) == 0

@@ -16,6 +16,7 @@ import msgspec
 
 from inspectd import clock
 from inspectd.bench.rig import Daemon
+from inspectd.bench.settled import settled
 from inspectd.demo import cells, sheet, tally
 from inspectd.demo.peer import PlcPeer, Result
 from inspectd.demo.terminal import Terminal
@@ -58,8 +59,6 @@ class Demo:
         config = load.load(self._config_dir)
         calibrate(config, STATION, self._dir / "good", self._state)
         daemon = Daemon(self._config_dir, self._state.root, self._run_dir(), self._dir / "inspectd.log")
-        self._terminal.say("starting the line: inspectd run")
-        daemon.start()
         try:
             status, results = self._stream(daemon, config, len(truth))
             code = daemon.stop()
@@ -125,7 +124,9 @@ class Demo:
         killings = [(parts // 4, "workerd-1"), (parts // 2, "dispatchd"), (3 * parts // 4, f"plcd-{plc.name}")]
         pending = killings if self._options.chaos else []
         last_ns = clock.now_ns()
-        with PlcPeer(STATION, config.line.plcs[plc.name].address, plc.block) as peer:
+        with PlcPeer(STATION, config.line.plcs[plc.name].address, plc.block) as peer:  # there before the first result
+            self._terminal.say("starting the line: inspectd run")
+            daemon.start()
             while True:
                 for result in peer.new():
                     last_ns = clock.now_ns()
@@ -133,7 +134,7 @@ class Demo:
                 if pending and len(peer.results) >= pending[0][0]:
                     self._kill(daemon, pending.pop(0)[1])
                 status = self._quiet_status(daemon)
-                if status and finished(status):
+                if status and settled(status, STATION):
                     return status, peer.stop()
                 if clock.now_ns() - last_ns > QUIET_S * 1e9:
                     raise DaemonError(f"no result for {QUIET_S:.0f} s while parts are outstanding; see {daemon.log}")
@@ -179,11 +180,3 @@ def rows_of(state: StateDir) -> list[tally.Row]:
         )
         for part in Reader(state).parts(station=STATION)
     ]  # fmt: skip
-
-
-def finished(status: dict[str, Any]) -> bool:
-    """Whether the camera is at its end and every part has its verdict and its outcome."""
-    source, dispatch = status["sources"].get(STATION, {}), status["dispatch"]
-    settled = dispatch.get("in_flight", 1) == 0 and dispatch.get("unsettled", 1) == 0
-    opened = status["ledger"].get(STATION, {}).get("triggers", -1)
-    return bool(source.get("done")) and settled and opened == source["counters"].get("offered")

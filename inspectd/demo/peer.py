@@ -56,15 +56,20 @@ class PlcPeer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.kill()
         self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self._thread.join(5)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
 
     def stop(self) -> list[Result]:
         """End the peer; returns all that it read."""
         if self._process.stdin:
             self._process.stdin.close()
         code = self._process.wait(10)
-        self._thread.join(5)
-        if self._process.stdout:
-            self._process.stdout.close()
+        self._close()
         list(self.new())
         if code:
             raise MissingExtra(

@@ -94,6 +94,7 @@ class Dispatch:
         self._beat_n, self._beat_ns = 0, 0
         self._stopping_ns = 0
         self._pictures_lost = 0
+        self._reserve = True  # a spool segment is reserved for when this one is full
         self._spool = self._take_over(seat.state.spool)
 
     def _take_over(self, directory: Path) -> Spool:
@@ -362,6 +363,8 @@ class Dispatch:
         match order.what:
             case "stop":
                 self._stopping_ns = self._stopping_ns or clock.now_ns()
+                if order.args.get("hurry"):  # somebody asked twice: nobody waits for deadlines any more
+                    self._record(self._ledger.close_all(clock.now_ns(), Reason.STOPPED))
             case "worker_died":
                 self._send_again(self._pool.died_by_name(order.args["name"]))
                 self._child.done(order)
@@ -388,7 +391,7 @@ class Dispatch:
             return
         self._beat_n, self._beat_ns = self._beat_n + 1, now
         self._beats.send(Beat(session=self._session, n=self._beat_n, t_ns=now, stations=self._stations.beat(self._pool)))
-        self._spool.prepare()
+        self._reserve = self._spool.prepare()
 
     def _report(self) -> None:
         if not self._child.due():
@@ -406,8 +409,12 @@ class Dispatch:
             "unjournalled": self._spool.unwritten,
         }
         for station, counts in self._ledger.counts.items():
-            counters |= {f"station.{station}.{what}": n for what, n in counts.items()}
-        self._child.report(HealthState.FAULT if faults else HealthState.OK, faults, counters)
+            run, seq = self._ledger.last_key(station)
+            more = {"run": run, "seq": seq, "in_flight": self._ledger.in_flight_of(station)}
+            counters |= {f"station.{station}.{what}": n for what, n in {**counts, **more}.items()}
+        worries = [] if self._reserve else ["no room on the disk for the next spool segment"]
+        state = HealthState.FAULT if faults else HealthState.DEGRADED if worries else HealthState.OK
+        self._child.report(state, faults + worries, counters)
 
 
 def commanded(order: Order) -> Commanded:

@@ -215,6 +215,11 @@ class Ledger:
                 facts += self.close(key, now_ns, reason=Reason.LATE if came else Reason.NO_FRAME)
         return facts
 
+    def close_all(self, now_ns: int, reason: Reason) -> list[Fact]:
+        """Close every open key for one reason."""
+        left = [key for key, entry in self._entries.items() if entry.closed is None]
+        return [fact for key in left for fact in self.close(key, now_ns, reason=reason)]
+
     def next_deadline_ns(self) -> int | None:
         """When `expire` will have work next; None if nothing is open."""
         while self._deadlines and self.opened(self._deadlines[0][1]) is None:
@@ -261,6 +266,10 @@ class Ledger:
         """How many keys have no verdict."""
         return sum(entry.closed is None for entry in self._entries.values())
 
+    def in_flight_of(self, station: str) -> int:
+        """How many keys of a station have no verdict."""
+        return sum(entry.closed is None for key, entry in self._entries.items() if key.station == station)
+
     @property
     def unsettled(self) -> int:
         """How many keys have no line outcome."""
@@ -292,9 +301,7 @@ class Ledger:
 
     def close_open(self, now_ns: int) -> list[Fact]:
         """Close as RESTART what the dispatch before left open; its answers will not come."""
-        left = [key for key, entry in self._entries.items() if entry.closed is None]
-        facts = [fact for key in left for fact in self.close(key, now_ns, reason=Reason.RESTART)]
-        return facts + self._settle_other_boots()
+        return self.close_all(now_ns, Reason.RESTART) + self._settle_other_boots()
 
     def _replay(self, record: object) -> None:
         match record:

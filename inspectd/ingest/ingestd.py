@@ -34,6 +34,7 @@ from inspectd.wire.sockets import Hub
 RETAINED = 10_000  # trigger headers kept while dispatch is down
 REOPEN_NS = 1_000 * clock.MS
 BEAT_STALE_NS = 300 * clock.MS
+PLACE_AGAIN_NS = 2 * clock.MS  # a full channel says nothing when it has room again: it is looked at so often
 
 
 def main(seat: Seat) -> None:
@@ -166,7 +167,8 @@ class Ingest:
             return False
         if self._station.camera.rate != "max":
             return True
-        return len(self._inside) < self._window and now - self._beat_ns < BEAT_STALE_NS
+        place = len(self._inside) < self._window and self._frames.has_room()
+        return place and now - self._beat_ns < BEAT_STALE_NS
 
     def _send_shot(self, shot: Shot, now: int) -> Key:
         self._seq += 1
@@ -222,8 +224,8 @@ class Ingest:
         now = clock.now_ns()
         nexts = [now + 100 * clock.MS]
         due = self._camera.due_ns() if not (self._camera_error or self._stopping) else None
-        if due is not None and self._may_take(now):
-            nexts.append(due)
+        if due is not None:
+            nexts.append(due if self._may_take(now) else now + PLACE_AGAIN_NS)
         return max(0.0, (min(nexts) - now) / clock.MS)
 
     def _report(self) -> None:

@@ -67,6 +67,10 @@ class Port:
         self.counts.sent += 1
         return True
 
+    def has_room(self) -> bool:
+        """Tell whether a send would be taken now."""
+        return bool(self.socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT)
+
     def _send_parts(self, parts: Sequence[Any]) -> None:
         views = [memoryview(part).cast("B") if memoryview(part).nbytes else memoryview(b"") for part in parts]
         for index, view in enumerate(views):

@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from calibration.build import calibrate
 
-from calibration.progress import Silent
-from inspectd.bench.rig import Daemon
-from inspectd.cli.activation import activate
+from calibration.build import calibrate
 from inspectd.demo import parts
 from inspectd.station import load
-from inspectd.station.state import StateDir
+from inspectd.station.state import Current, StateDir
 from tests.line.rig import Rig
 
 SMALL = "method: {backbone: lite0, layers: [4], input_px: 64, bank: 200}"
@@ -29,7 +26,8 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "stations" / "flange.yaml").write_text(text)
     state = StateDir(folder / "state")
     config = load.load(folder / "stations")
-    calibrate(config, "flange", "default", folder / "parts/train/good", None, state, None, Silent())
+    made = calibrate(config, "flange", "default", folder / "parts/train/good", None, state)
+    state.write_current("flange", "default", Current(made.number, made.fingerprint, made.threshold))
     return folder
 
 
@@ -55,6 +53,3 @@ def line(calibrated: Path, tmp_path: Path, run_dir: Path, port: int) -> Iterator
     yield make
     for rig in made:
         rig.close()
-
-
-__all__ = ["Daemon", "activate"]

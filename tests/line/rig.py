@@ -8,6 +8,7 @@ from typing import Any
 
 from inspectd import image
 from inspectd.bench.rig import Daemon
+from inspectd.bench.settled import settled
 from inspectd.demo import tally
 from inspectd.demo.peer import PlcPeer, Result
 from inspectd.errors import DaemonError
@@ -45,7 +46,7 @@ class Rig:
         for number in range(count):
             file = files[number % len(files)]
             (folder / "line" / f"{number:04d}-{file.parent.name}.png").symlink_to(file)
-        values = {"rate": 20, "loop": "false", "deadline_ms": 1000, "workers": 1, "trigger": "camera", **settings}
+        values = {"rate": 20, "loop": "false", "deadline_ms": 8000, "workers": 1, "trigger": "camera", **settings}
         (self.config / "flange.yaml").write_text(FILE.format(**values))
         (self.config / "line.yaml").write_text(LINE.format(port=port, **values))
         self.daemon = Daemon(self.config, self.state.root, run_dir, folder / "log")
@@ -53,10 +54,10 @@ class Rig:
         self.results: list[Result] = []
 
     def start(self, peer: bool = True) -> None:
-        """Start the daemon, and the PLC peer beside it."""
-        self.daemon.start()
+        """Start the daemon, and the PLC peer before it: the first result must find it there."""
         if peer:
             self.peer = PlcPeer(STATION, f"127.0.0.1:{self.port}", 0)
+        self.daemon.start()
 
     def status(self) -> dict[str, Any] | None:
         """Return what the supervisor says; None while it does not answer."""
@@ -93,16 +94,11 @@ class Rig:
 
     def finish(self) -> tuple[dict[str, Any], list[Part]]:
         """Wait until every part of the folder is settled, stop the line cleanly, and return the last status and all rows."""
-        status = self.wait(self._settled)
+        status = self.wait(lambda status: settled(status, STATION))
         if self.peer:
             self.results = self.peer.stop()
         assert self.daemon.stop() == 0
         return status, list(Reader(self.state).parts(station=STATION))
-
-    def _settled(self, status: dict[str, Any]) -> bool:
-        source, dispatch = status["sources"].get(STATION, {}), status["dispatch"]
-        settled = dispatch.get("in_flight", 1) == 0 and dispatch.get("unsettled", 1) == 0
-        return bool(source.get("done")) and settled and self.opened(status) == source["counters"].get("offered")
 
     def check(self, status: dict[str, Any], parts: list[Part]) -> tally.Check:
         """Hold what ingestd, dispatchd, journald and the PLC peer counted against each other."""

@@ -9,6 +9,11 @@ from inspectd.wire.messages import LineOutcome, Verdict
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
+def undecided(parts):
+    """Return why parts are UNDECIDED, for the message of an assertion."""
+    return [(str(part.key), part.reason_name, part.closed_ms, part.text) for part in parts if part.verdict is Verdict.UNDECIDED]
+
+
 def assert_no_unearned_pass(rig, parts):
     """PASS stands only where a finite score below the threshold came from the bundle that was assigned."""
     current = rig.state.read_current("flange")
@@ -27,6 +32,7 @@ def test_every_part_gets_one_verdict_in_time_and_the_plc_reads_each_exactly_once
     status, parts = rig.finish()
     check = rig.check(status, parts)
     assert check.closes, check.faults
+    assert undecided(parts) == []
     assert (check.offered, check.rows, check.read) == (40, 40, 40)
     assert {part.outcome for part in parts} == {LineOutcome.DELIVERED}
     assert {part.verdict for part in parts} >= {Verdict.PASS, Verdict.FAIL}
@@ -60,7 +66,7 @@ def test_two_workers_share_the_line_and_the_death_of_one_loses_no_part(line):
     status, parts = rig.finish()
     check = rig.check(status, parts)
     assert check.closes, check.faults
-    assert sum(part.verdict is Verdict.UNDECIDED for part in parts) == 0
+    assert undecided(parts) == []
 
 
 def test_the_ledger_closes_when_the_supervisor_is_killed_and_the_line_started_anew(line):
@@ -94,6 +100,7 @@ def test_a_camera_that_is_faster_than_the_workers_waits_with_rate_max_and_nothin
     status, parts = rig.finish()
     check = rig.check(status, parts)
     assert check.closes, check.faults
+    assert undecided(parts) == []
     assert sum(part.score is not None for part in parts) == 150
     assert max(part.batch for part in parts) > 1
 
@@ -105,6 +112,6 @@ def test_a_picture_that_cannot_be_decoded_is_undecided_and_rejected(line):
     rig.start()
     _, parts = rig.finish()
     row = next(part for part in parts if part.part_id == "0003-broken")
-    assert (row.verdict, row.reason_name) == (Verdict.UNDECIDED, "BAD_PICTURE")
+    assert (row.verdict, row.reason_name) == (Verdict.UNDECIDED, "bad_picture")
     read = next(result for result in rig.results if result.part_id == "0003-broken")
     assert read.read.verdict == "UNDECIDED"
