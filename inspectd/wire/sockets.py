@@ -69,7 +69,7 @@ class Port:
 
     def has_room(self) -> bool:
         """Tell whether a send would be taken now."""
-        return bool(self.socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT)
+        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
 
     def _send_parts(self, parts: Sequence[Any]) -> None:
         views = [memoryview(part).cast("B") if memoryview(part).nbytes else memoryview(b"") for part in parts]
