@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from inspectd.plc.registers import NOTHING, UINT16_MAX, Command, Control, Image, Status
-from inspectd.plc.results import Results, Standing, per_mille
+from inspectd.plc.results import Results, Shown, per_mille
 from inspectd.wire.messages import Key, Reason, StationBeat, Verdict
 
 _MS = 1_000_000
@@ -227,7 +227,7 @@ class Handshake:
             echo=self._control.heartbeat,
         )
 
-    def _result(self, standing: Standing) -> Image:
+    def _result(self, standing: Shown) -> Image:
         result, products = standing.result, self._terms.products
         return Image(
             run=result.key.run,
@@ -261,7 +261,7 @@ class Handshake:
         )
 
 
-def _result_bits(standing: Standing | None) -> Status:
+def _result_bits(standing: Shown | None) -> Status:
     """PASS: Pass alone. FAIL and UNDECIDED: Fail alone. Nothing stands: neither, and no ResultValid."""
     if standing is None:
         return NOTHING

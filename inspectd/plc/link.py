@@ -5,10 +5,12 @@ Each new session of dispatch is greeted: which PLC speaks, and the last key of e
 
 from collections.abc import Iterator, Mapping
 
-from inspectd.plc.outbox import Outbox
 from inspectd.plc.source import Source
-from inspectd.wire.messages import Ack, Beat, Closed, DeliveryAck, Opened, Outcome, PlcState
-from inspectd.wire.sockets import Hub
+from inspectd.wire.messages import Ack, Beat, Closed, DeliveryAck, Key, Opened, Outcome, PlcState
+from inspectd.wire.outbox import Outbox
+from inspectd.wire.sockets import Hub, Port
+
+OUTCOMES_KEPT = 1_000_000  # no limit in practice: none comes while dispatch is away
 
 
 class Link:
@@ -19,7 +21,7 @@ class Link:
         self._deliveries = hub.connect("deliveries", identity)
         self._triggers = hub.connect("triggers", identity)
         self._beats = hub.connect("beats")
-        self._outcomes: Outbox[Outcome] = Outbox()
+        self._outcomes: Outbox[Key] = Outbox(limit=OUTCOMES_KEPT)
         self._session = ""
         self._plc_known = False
         self._strangers = set(sources)  # sources that this session of dispatch has not heard of
@@ -46,13 +48,13 @@ class Link:
                     self._deliveries.send(DeliveryAck(key=fact.key, fact=type(fact).__name__))
                     yield fact
                 case DeliveryAck(fact="Outcome") as ack:
-                    self._outcomes.acknowledged(ack.key)
+                    self._outcomes.ack(ack.key)
 
     def read_acks(self) -> None:
         """Forget the triggers that dispatch has."""
         for envelope in self._triggers.drain():
             if isinstance(envelope.message, Ack) and envelope.message.key.station in self._sources:
-                self._sources[envelope.message.key.station].outbox.acknowledged(envelope.message.key)
+                self._sources[envelope.message.key.station].outbox.ack(envelope.message.key)
 
     def put(self, outcome: Outcome) -> None:
         """Keep an outcome until dispatch has it."""
@@ -62,15 +64,22 @@ class Link:
         """Send what is due: hello first, so that dispatch knows who speaks."""
         self._plc_known = self._plc_known or self._deliveries.send(PlcState(plc=self._plc))
         if self._plc_known:
-            self._outcomes.send(self._deliveries, now_ns)
+            _send(self._outcomes, self._deliveries, now_ns)
         for name, source in self._sources.items():
             if name in self._strangers and self._triggers.send(source.state()):
                 self._strangers.discard(name)
             if name not in self._strangers:
-                source.outbox.send(self._triggers, now_ns)
+                _send(source.outbox, self._triggers, now_ns)
 
     def _meet(self, session: str) -> None:
         self._session, self._plc_known, self._strangers = session, False, set(self._sources)
-        self._outcomes.send_again()
+        self._outcomes.send_all_again()
         for source in self._sources.values():
-            source.outbox.send_again()
+            source.outbox.send_all_again()
+
+
+def _send(outbox: Outbox[Key], port: Port, now_ns: int) -> None:
+    for key, message in outbox.due(now_ns):
+        if not port.send(message):
+            return
+        outbox.sent(key, now_ns)

@@ -39,14 +39,15 @@ class Result:
 
 
 @dataclass
-class Standing:
-    """The result that the PLC sees."""
+class Shown:
+    """A result and what the peer has had of it. One that was put back keeps what it was."""
 
     result: Result
-    since_ns: int
+    since_ns: int = 0
     seen: bool = False  # the peer read the status word
     whole: bool = False  # the peer read status, key and result in one answer
     taken: bool = False
+    counted: bool = False
 
 
 @dataclass
@@ -63,8 +64,8 @@ class Results:
 
     def __init__(self, started_ns: int, silence_ns: int) -> None:
         self.outcomes: list[Outcome] = []
-        self.standing: Standing | None = None
-        self.waiting: deque[Result] = deque()
+        self.standing: Shown | None = None
+        self.waiting: deque[Shown] = deque()
         self.overrun = False
         self.tally = Tally()
         self._started_ns, self._silence_ns = started_ns, silence_ns
@@ -72,7 +73,8 @@ class Results:
         self._silent = True
         self._live: dict[Key, int] = {}  # every key without an outcome -> its t_ns
         self._open: dict[Key, Opened] = {}
-        self._withdrawn: list[tuple[Standing, LineOutcome]] = []
+        self._withdrawn: list[tuple[Shown, LineOutcome]] = []  # off, but the bus does not know it yet
+        self._leaving: list[tuple[Shown, LineOutcome]] = []  # off the bus with the swap after the last `advance`
         self._settled: dict[Key, None] = {}
 
     @property
@@ -114,10 +116,10 @@ class Results:
 
     def read(self, key: Key, whole: bool, now_ns: int) -> None:
         """The peer read this key's result; `whole`: status, key and result in one answer."""
-        for standing in self._of(key):
-            standing.seen = True
-            standing.whole |= whole
-            if standing is self.standing and standing.whole and not self._buffered:
+        for shown in self._of(key):
+            shown.seen = True
+            shown.whole |= whole
+            if shown is self.standing and whole and not self._buffered:
                 self._take(now_ns)
 
     def control(self, buffered: bool, ack: bool, key: Key | None, now_ns: int) -> None:
@@ -131,36 +133,42 @@ class Results:
         self._promote(now_ns)
 
     def settle_withdrawn(self, now_ns: int) -> None:
-        """Settle what was taken off before the last swap; all reads until then must have been told."""
-        withdrawn, self._withdrawn = self._withdrawn, []
-        for standing, reason in withdrawn:
+        """Settle what left the bus with the last swap; all reads until then must have been told."""
+        leaving, self._leaving = self._leaving, []
+        for shown, otherwise in leaving:
             # whoever read a whole result may have acted on it, acknowledged or not
-            outcome = LineOutcome.DELIVERED if standing.whole else reason
+            outcome = LineOutcome.DELIVERED if shown.whole else otherwise
             self.overrun |= outcome is LineOutcome.OVERRUN
-            self._settle(standing.result.key, outcome, now_ns)
+            self._settle(shown.result.key, outcome, now_ns)
 
     def advance(self, now_ns: int, fresh: bool, silent: bool) -> None:
-        """Let time pass: `fresh`: dispatch beats; `silent`: the PLC does not."""
+        """Let time pass (`fresh`: dispatch beats; `silent`: the PLC does not); what stands then is what the bus must show."""
         self._fresh, self._silent = fresh, silent
         self._expire(now_ns)
         self._clear(now_ns)
         self._promote(now_ns)
+        self._leaving += self._withdrawn
+        self._withdrawn = []
+        if self.standing is not None and not self.standing.counted:
+            self.standing.counted = True
+            self.tally.shown[self.standing.result.verdict] += 1
 
     def retire(self, now_ns: int) -> None:
         """Take everything off for good; what was not taken is the fault of a plcd that goes down."""
         self._retired = True
         self._withdraw(LineOutcome.PLC_DOWN)
-        for key in [*self._open, *(result.key for result in self.waiting if not result.late)]:
+        self._withdrawn += [(shown, LineOutcome.PLC_DOWN) for shown in self.waiting if not shown.result.late]
+        for key in self._open:
             self._settle(key, LineOutcome.PLC_DOWN, now_ns)
         self._open.clear()
         self.waiting.clear()
 
     def due_ns(self) -> int | None:
         """When `advance` would next change something because of a deadline; 0: at once."""
-        if self._withdrawn:
+        if self._withdrawn or self._leaving:
             return 0
         deadlines = [_deadline_ns(fact) for fact in self._open.values()]
-        deadlines += [result.deadline_ns for result in self.waiting if not result.late]
+        deadlines += [shown.result.deadline_ns for shown in self.waiting if not shown.result.late]
         return min(deadlines, default=None)
 
     # --- deadlines -----------------------------------------------------------------------------------------------
@@ -168,10 +176,10 @@ class Results:
     def _expire(self, now_ns: int) -> None:
         """Turn what missed its deadline into notices; an old key has none, its place in the line is unknown."""
         missed = LineOutcome.LATE if self._fresh else LineOutcome.STALE
-        for index, result in enumerate(self.waiting):
-            if not result.late and result.deadline_ns <= now_ns:
-                self._settle(result.key, LineOutcome.PLC_DOWN if self._silent else missed, now_ns)
-                self.waiting[index] = _notice(result)
+        for index, shown in enumerate(self.waiting):
+            if not shown.result.late and shown.result.deadline_ns <= now_ns:
+                self._withdrawn.append((shown, LineOutcome.PLC_DOWN if self._silent else missed))
+                self.waiting[index] = Shown(_notice(shown.result))
         for fact in [fact for fact in self._open.values() if _deadline_ns(fact) <= now_ns]:
             del self._open[fact.key]
             old = fact.t_ns < self._started_ns
@@ -189,7 +197,7 @@ class Results:
 
     def _post(self, result: Result, now_ns: int) -> None:
         if len(self.waiting) < QUEUE:
-            self.waiting.append(result)
+            self.waiting.append(Shown(result))
             self._promote(now_ns)
             return
         self.overrun = True
@@ -199,16 +207,15 @@ class Results:
     def _promote(self, now_ns: int) -> None:
         """Show what may be shown. Without BufferEnable each result overwrites the one before."""
         while not self._retired and (index := self._next()) is not None:
-            result = self.waiting[index]
+            shown = self.waiting[index]
             del self.waiting[index]
             self._withdraw(LineOutcome.PLC_DOWN if self._silent else LineOutcome.OVERRUN)
-            self.standing = Standing(result, now_ns)
-            self.tally.shown[result.verdict] += 1
+            shown.since_ns, self.standing = now_ns, shown
 
     def _next(self) -> int | None:
         if self._buffered and (self.standing is not None or self._acked):
             return None
-        showable = (i for i, result in enumerate(self.waiting) if self._fresh or result.verdict is not Verdict.PASS)
+        showable = (i for i, shown in enumerate(self.waiting) if self._fresh or shown.result.verdict is not Verdict.PASS)
         return next(showable, None)
 
     def _clear(self, now_ns: int) -> None:
@@ -219,9 +226,9 @@ class Results:
         elif standing is not None and self._silent and self._over(standing, now_ns):
             self._withdraw(LineOutcome.PLC_DOWN)
         if self._silent:  # on its return the PLC must find nothing of the time without it
-            self.waiting = deque(result for result in self.waiting if not result.late)
+            self.waiting = deque(shown for shown in self.waiting if not shown.result.late)
 
-    def _over(self, standing: Standing, now_ns: int) -> bool:
+    def _over(self, standing: Shown, now_ns: int) -> bool:
         waited_ns = now_ns - standing.since_ns
         return standing.taken or now_ns >= standing.result.deadline_ns or waited_ns >= self._silence_ns
 
@@ -232,11 +239,10 @@ class Results:
 
     # --- what the peer did -----------------------------------------------------------------------------------------
 
-    def _of(self, key: Key) -> list[Standing]:
-        shown = [standing for standing, _ in self._withdrawn]
-        if self.standing is not None:
-            shown.append(self.standing)
-        return [standing for standing in shown if standing.result.key == key]
+    def _of(self, key: Key) -> list[Shown]:
+        standing = [] if self.standing is None else [self.standing]
+        off = [shown for shown, _ in self._withdrawn + self._leaving]
+        return [shown for shown in [*standing, *self.waiting, *off] if shown.result.key == key]
 
     def _take(self, now_ns: int) -> None:
         standing = self.standing
@@ -268,8 +274,7 @@ class Results:
         if standing.seen and standing.result.key == key:
             self._take(now_ns)
         else:
-            self.waiting.appendleft(standing.result)
-            self.tally.shown[standing.result.verdict] -= 1
+            self.waiting.appendleft(standing)
         self.standing = None
 
     def _settle(self, key: Key, outcome: LineOutcome, now_ns: int) -> None:

@@ -1,7 +1,7 @@
 """The triggers that a PLC gives, pure: numbered here, kept until dispatch has them."""
 
-from inspectd.plc.outbox import Outbox
 from inspectd.wire.messages import Key, SourceState, Trigger
+from inspectd.wire.outbox import Outbox
 
 KEPT = 10_000  # headers kept while dispatch is away
 
@@ -10,7 +10,7 @@ class Source:
     """The trigger source of one station whose `trigger` is `plc`."""
 
     def __init__(self, station: str, run: int) -> None:
-        self.outbox: Outbox[Trigger] = Outbox()
+        self.outbox: Outbox[Key] = Outbox(limit=KEPT)
         self._station, self._run, self._last_seq = station, run, 0
 
     def fire(self, now_ns: int, utc_ns: int, part_id: str) -> Key | None:
