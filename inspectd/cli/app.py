@@ -59,7 +59,7 @@ def before_any_command(version: Version = False) -> None:
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Set up": (setup.init, setup.check, setup.calibrate, setup.activate, setup.demo_parts),
     "Run": (line.run, line.status, line.trigger, line.stop),
-    "Look": (look.replay, look.show),
+    "Look": (look.evaluate, look.replay, look.show),
     "Measure": (bench.demo,),
 }
 for _panel, _commands in _PANELS.items():

@@ -7,7 +7,9 @@ import typer
 
 from inspectd.cli import options, screen
 from inspectd.cli.options import CONFIG, option
+from inspectd.station.schema import Method
 
+_METHOD = Method()
 benchmark = typer.Typer(no_args_is_help=True, help="Measure the line, or accuracy on a labelled data set.")
 
 
@@ -37,12 +39,35 @@ def line(
 ) -> None:
     """Throughput and latency of the line beside the detector alone, in turns."""
     from inspectd.bench import line as bench
-    from inspectd.cli.learning import learn
+    from inspectd.cli import learning
 
-    figures = bench.run(learn, screen.note, bench.Size(rounds=rounds), good)
-    if json:
-        screen.write_json(json, figures)
-    if str(json) != "-":
-        for name, value in figures.items():
-            if name != "rounds":
-                screen.say(f"{name}: {value}")
+    figures = bench.run(learning.learn, screen.note, bench.Size(rounds=rounds), good)
+    learning.show_figures(figures, json)
+
+
+@benchmark.command()
+def accuracy(
+    data: Annotated[Path, option("--data", "DIR", "Laid out as MVTec AD: train/good, test/good, test/<defect>, ground_truth.")],
+    json: options.Json = None,
+    seeds: Annotated[int, option("--seeds", "N", "Seeds over which figures are averaged.", min=1)] = 1,
+    backbone: Annotated[str, option("--backbone", "NAME", "See: inspectd backbone list.")] = _METHOD.backbone,
+    layers: Annotated[str, option("--layers", "A,B", "Layers of the backbone.")] = ",".join(map(str, _METHOD.layers)),
+    input_px: Annotated[int, option("--input-px", "PX", "Side to which pictures are resized.")] = _METHOD.input_px,
+    bank: Annotated[int, option("--bank", "N", "Vectors in the memory bank.")] = _METHOD.bank,
+    sampler: Annotated[str, option("--sampler", "NAME", "greedy or random.")] = _METHOD.sampler,
+    score: Annotated[str, option("--score", "NAME", "smoothed_max, max or eq7.")] = _METHOD.score,
+    threads: Annotated[int, option("--threads", "N", "Threads of the backbone.", min=1, max=64)] = 2,
+    config: options.Config = CONFIG,
+    state: options.State = None,
+) -> None:
+    """Accuracy on a labelled data set as in the papers: learnt from train/good, at the threshold of the best F1."""
+    from inspectd.cli import learning
+
+    learning.need_extra()
+    from calibration.bench.accuracy import accuracy as measure
+
+    method = learning.method(backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score)
+    own = options.places(config, state, None).state.backbones
+    with screen.Bars() as bars:
+        figures = measure(data, range(seeds), method, own, threads, bars)
+    learning.show_figures(figures, json)

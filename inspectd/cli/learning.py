@@ -2,13 +2,18 @@
 
 import importlib.util
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import msgspec
+
 from inspectd.cli import screen
 from inspectd.errors import BadInput, MissingExtra
-from inspectd.station.schema import Config
+from inspectd.station.schema import Config, Method
 from inspectd.station.state import Current, StateDir
+
+_TOLD_IN_FILES = {"settings", "reasons", "by_seed", "spread"}
 
 if TYPE_CHECKING:
     from calibration.build import CalibrationResult
@@ -44,6 +49,18 @@ def options(config: Config, rule: str | None, max_false_reject: str | None, hold
     return Options(threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share)
 
 
+def method(layers: str, **chosen: Any) -> Method:
+    """Turn what was typed into a method's settings; BadInput with the bounds that it breaks."""
+    try:
+        numbers = [int(layer) for layer in layers.split(",")]
+    except ValueError as error:
+        raise BadInput(f"--layers: expected numbers of layers like 4,10, got {layers}") from error
+    try:
+        return msgspec.convert(chosen | {"layers": numbers}, Method)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"the method's settings: {str(error).replace('`', '').replace('$.', '')}") from error
+
+
 def figures(result: "CalibrationResult") -> dict[str, Any]:
     """Return what a calibration found, for JSON."""
     return vars(result) | {"directory": str(result.directory), "report": str(result.report)}
@@ -61,6 +78,19 @@ def show(result: "CalibrationResult") -> None:
         )
     )
     screen.say(f"report: {result.report}")
+
+
+def show_figures(figures: Mapping[str, Any], json: Path | None) -> None:
+    """Print figures on labelled pictures, and why one could not be worked out; all of them to a file if asked."""
+    if json:
+        screen.write_json(json, figures)
+    if str(json) == "-":
+        return
+    reasons = figures.get("reasons", {})
+    for name, value in figures.items():
+        if name not in _TOLD_IN_FILES:
+            said = f"{value:.4f}" if isinstance(value, float) else value
+            screen.say(f"{name:<22}{said if value is not None else f'not known: {reasons.get(name)}'}")
 
 
 def learn(config: Config, station: str, good: Path, state: StateDir) -> None:

@@ -1,4 +1,4 @@
-"""Commands that look at what was judged: replay, show."""
+"""Commands that look at judgements: evaluate, replay, show."""
 
 import sys
 from collections.abc import Iterable
@@ -24,10 +24,40 @@ Until = Annotated[datetime | None, option("--until", "TIME", "Before this UTC ti
 Limit = Annotated[int | None, option("--limit", "N", f"The newest N. (default: {_SHOWN} on the terminal, all in files)", min=1)]
 Csv = Annotated[Path | None, option("--csv", "FILE", "Write every column to FILE as CSV; - prints it.")]
 Json = Annotated[Path | None, option("--json", "FILE", "Write every column to FILE as JSON; - prints it.")]
+TestDirectory = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="Test pictures, laid out as MVTec AD: test/good, test/DEFECT.", show_default=False),
+]
+Bundle = Annotated[int | None, option("--bundle", "N", "Another bundle than the active one.", min=1)]
 PartName = Annotated[
     str, typer.Argument(metavar="PART", help="Id of the part, or its key station/run/seq.", show_default=False)
 ]
 Png = Annotated[Path | None, option("--png", "FILE", "Write the page, with picture and heat map.")]
+
+
+def evaluate(
+    station: options.StationName,
+    directory: TestDirectory,
+    json: options.Json = None,
+    product: options.Product = None,
+    bundle: Bundle = None,
+    config: options.Config = CONFIG,
+    state: options.State = None,
+) -> None:
+    """Judge labelled pictures by a station's bundle: what it lets pass, what it rejects, how well the two are told apart."""
+    from calibration import evaluate as figures_of
+    from inspectd.cli import learning
+    from inspectd.station.load import load
+    from inspectd.vision.detector import Detector
+
+    loaded = load(config, cameras=False)
+    store = options.places(config, state, None, loaded.line).state
+    product = options.product(options.station(loaded, station), product)
+    number = bundle or options.active_bundle(store, station, product)
+    detector = Detector.open(store.bundle(station, product, number), threads=loaded.line.workers.threads)
+    with screen.Bars() as bars:
+        figures = figures_of.evaluate(detector, directory, bars)
+    learning.show_figures(figures, json)
 
 
 def replay(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inspectd.errors import BadInput, ConfigError
+from inspectd.errors import BadBundle, BadInput, ConfigError
 from inspectd.station import schema
 from inspectd.station.state import StateDir
 
@@ -89,6 +89,14 @@ def product(of: schema.Station, name: str | None) -> str:
     if name not in of.products:
         raise BadInput(f"station {of.station}: expected one of the products {', '.join(of.products)}, got {name}")
     return name
+
+
+def active_bundle(state: StateDir, station: str, product: str) -> int:
+    """Return the number of the active bundle; BadBundle if there is none."""
+    current = state.read_current(station, product)
+    if current is None:
+        raise BadBundle(f"station {station}, product {product}: no active bundle; inspectd calibrate {station} --good DIR")
+    return current.bundle
 
 
 def _default_run_dir(state: Path) -> Path:

@@ -221,6 +221,30 @@ def test_made_parts_are_written_and_counted(tmp_path: Path) -> None:
     assert f"{parts.total(4)} pictures in {tmp_path / 'new'}" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--layers", "4;10"], "--layers: expected numbers of layers like 4,10, got 4;10"),
+        (["--input-px", "97"], "multiple of 32 - at input_px"),
+        (["--score", "mean"], "score"),
+        ([], "expected a folder train/good"),
+    ],
+    ids=["layers", "input_px", "score", "layout"],
+)
+def test_a_benchmark_refuses_settings_and_folders_that_cannot_be(line: Path, words: list[str], hint: str) -> None:
+    """Before anything is learnt."""
+    result = inspectd("benchmark", "accuracy", "--data", line, *words)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+
+
+def test_a_station_without_an_active_bundle_cannot_be_evaluated(line: Path) -> None:
+    """The message names the command that makes one."""
+    result = inspectd("evaluate", "flange", line)
+    assert result.exit_code == 2
+    assert "inspectd calibrate flange --good DIR" in result.stderr
+
+
 # --- looking back -----------------------------------------------------------------------------------------------------
 
 

@@ -119,6 +119,19 @@ def test_a_bundle_waits_until_it_is_activated(line: Line) -> None:
     line.ok("activate", "flange", 1)
 
 
+def test_evaluate_and_benchmark_give_the_figures_that_others_build_on(line: Line) -> None:
+    """Both write the same keys; figures are numbers where the pictures allow them."""
+    keys = {"image_auroc", "pixel_auroc", "pro", "f1", "threshold", "false_positives", "false_negatives", "ms_per_image"}
+    line.ok("evaluate", "flange", "parts", "--json", "evaluate.json")
+    line.ok("benchmark", "accuracy", "--data", "parts", "--input-px", 64, "--bank", 64, "--json", "accuracy.json")
+    evaluated, measured = (json.loads((line.folder / f"{name}.json").read_text()) for name in ("evaluate", "accuracy"))
+    for figures in (evaluated, measured):
+        assert keys | {"settings"} <= set(figures)
+        assert all(isinstance(figures[key], int | float) for key in keys)
+    assert evaluated["settings"]["fingerprint"] == line.current()["fingerprint"]
+    assert measured["settings"]["bank"] == 64
+
+
 def test_a_line_runs_tells_of_itself_and_stops_on_ctrl_c(line: Line, daemon: Popen[bytes]) -> None:
     """All parts of the folder get a verdict; status, replay and show agree; a second daemon is refused; Ctrl-C ends with 0."""
     expected = len(list((line.folder / "line").iterdir()))
