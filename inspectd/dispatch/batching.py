@@ -22,16 +22,22 @@ class Waiting(NamedTuple):
 
 
 def choose(waiting: Iterable[Waiting], places: int, p95_ms: Callable[[str, int], float], now_ns: int) -> list[Waiting]:
-    """Pick the next batch, earliest deadline first.
+    """Pick the next batch, earliest deadline first, among the frames that can still make it.
 
-    The most urgent frame decides the batch key and always goes (if it cannot make it, the ledger will say LATE; holding it
-    back would not help). Others of its key join while now + p95(size) is within the most urgent frame's time.
+    The most urgent of them decides the batch key and always goes; others of its key join while now + p95(size) is within its
+    time. Frames that cannot make it go only when no other waits: under overload, work on lost parts would lose the next ones
+    too, but a worker that is idle anyway may do better than its p95 says.
     """
-    order = sorted(waiting)
+
+    def hopeless(frame: Waiting) -> bool:
+        return now_ns + p95_ms(frame.batch_key, 1) * MS > frame.decide_by_ns
+
+    order = sorted(waiting, key=lambda frame: (hopeless(frame), frame))
     if not order or places < 1:
         return []
     first = order[0]
-    batch = [frame for frame in order if frame.batch_key == first.batch_key][:places]
+    same = [frame for frame in order if frame.batch_key == first.batch_key and hopeless(frame) == hopeless(first)]
+    batch = same[:places]
     while len(batch) > 1 and now_ns + p95_ms(first.batch_key, len(batch)) * MS > first.decide_by_ns:
         batch.pop()
     return batch

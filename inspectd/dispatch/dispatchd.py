@@ -258,15 +258,13 @@ class Dispatch:
                 waiting.append(Waiting(self._ledger.decide_by_ns(key), key, self._pool.batch_key(fingerprint)))
         if not waiting:
             return None
-        first = min(waiting)
-        opened = self._ledger.opened(first.key)
-        identity = able[opened.fingerprint] if opened else None
-        if identity is None:
-            return None
-        worker = self._pool.workers[identity]
-        mine = [w for w in waiting if (o := self._ledger.opened(w.key)) and o.fingerprint in worker.held]
-        chosen = batching.choose(mine, worker.free, lambda k, n: batching.estimate(worker.p95_ms, k, n), now)
-        return identity, [frame.key for frame in chosen], first.batch_key
+        for identity in {identity for identity in able.values() if identity is not None}:
+            worker = self._pool.workers[identity]
+            mine = [w for w in waiting if (o := self._ledger.opened(w.key)) and o.fingerprint in worker.held]
+            chosen = batching.choose(mine, worker.free, lambda k, n, w=worker: batching.estimate(w.p95_ms, k, n), now)
+            if chosen:
+                return identity, [frame.key for frame in chosen], chosen[0].batch_key
+        return None
 
     def _pack(self, keys: list[Key], now: int) -> tuple[Work, list[memoryview]]:
         items, parts = [], []
