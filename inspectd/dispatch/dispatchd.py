@@ -5,6 +5,7 @@ Order of every step: decide (ledger), write to the spool, then act (acknowledge,
 
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +262,7 @@ class Dispatch:
         for identity in {identity for identity in able.values() if identity is not None}:
             worker = self._pool.workers[identity]
             mine = [w for w in waiting if (o := self._ledger.opened(w.key)) and o.fingerprint in worker.held]
-            chosen = batching.choose(mine, worker.free, lambda k, n, w=worker: batching.estimate(w.p95_ms, k, n), now)
+            chosen = batching.choose(mine, worker.free, partial(batching.estimate, worker.p95_ms), now)
             if chosen:
                 return identity, [frame.key for frame in chosen], chosen[0].batch_key
         return None
