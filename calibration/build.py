@@ -72,9 +72,10 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
         with release.scratch(state) as work:
             graph = _graph(job, state)
             outcome = _learn(job, good, bad, work / f"{graphs.store(work, graph)}.onnx", timed)
-            timed.stage("bundle and report", 1)(0)
+            advance = timed.stage("bundle and report", 1)
             draft = _draft(job, outcome, timed.seconds())
             bundle = release.publish(draft, state, graph, outcome.extractor.backbone, work)
+            advance(1)
     except KeyboardInterrupt:
         raise Interrupted("calibration stopped; nothing was written") from None
     return _result(bundle, outcome.findings, draft.warnings, timed.seconds())
@@ -109,10 +110,14 @@ def _draft(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> release.Dr
     chosen = [found.good[i] for i in outcome.learnt.golden]
     golden = release.golden(extractor, judge, chosen, job.station.seed, verdict.active.value)
     blind = int((~golden.defective_failed).sum())
-    bad_names = [sample.name for sample in found.bad]
-    told = findings.warnings(verdict, outcome.learnt.good.scores, outcome.bad.scores, bad_names, found.repeated, blind)
+    good, bad = _named(found.good, outcome.learnt.good), _named(found.bad, outcome.bad)
+    told = findings.warnings(verdict, good, bad, found.repeated, blind)
     page = partial(_report, outcome, told)
     return release.Draft(_manifest(job, outcome, seconds), _arrays(outcome), golden, told, page)
+
+
+def _named(samples: list[Sample], judged: Judged) -> findings.Named:
+    return findings.Named(judged.scores, [samples[i].name for i in judged.pictures])
 
 
 def _report(outcome: _Outcome, told: list[str], sealed: Manifest, number: int) -> bytes:

@@ -16,7 +16,20 @@ Figures = dict[str, float | str]
 
 _FEW_GROUPS = threshold.groups_for(0.02)  # fewer cannot promise 2 % false rejects
 _POOR_AUROC = 0.9
+_FENCE = 5  # quartile ranges above the upper quartile; of normal scores one in 10^13 lies there
 _NAMED = 5  # pictures named in one warning
+
+
+@dataclass(frozen=True)
+class Named:
+    """Scores [n] of parts, with the names of their pictures [n]."""
+
+    scores: Floats
+    names: Sequence[str]
+
+    def rising(self) -> list[tuple[str, float]]:
+        """Return names and scores, the lowest score first."""
+        return [(self.names[i], float(self.scores[i])) for i in np.argsort(self.scores, kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -64,22 +77,24 @@ def figures(good: Floats, bad: Floats, at: float) -> Figures:
     return found
 
 
-def warnings(
-    found: Findings, good: Floats, bad: Floats, bad_names: Sequence[str], repeated: Sequence[str], blind: int
-) -> list[str]:
+def warnings(found: Findings, good: Named, bad: Named, repeated: Sequence[str], blind: int) -> list[str]:
     """Return what must be known before a bundle is released, the gravest first.
 
-    `bad` [m] are the scores of known defects and `bad_names` their names, `repeated` names of copied good pictures, `blind`
-    how many golden pictures pass although they have a synthetic defect.
+    `repeated` are names of copied good pictures; `blind` golden pictures pass although they have a synthetic defect.
     """
     told = []
-    if escaped := [bad_names[i] for i in np.argsort(bad, kind="stable") if bad[i] < found.active.value]:
-        share = f"{len(escaped)} of {len(bad)} known defects"
+    if escaped := [name for name, score in bad.rising() if score < found.active.value]:
+        share = f"{len(escaped)} of {len(bad.scores)} known defects"
         told.append(f"{share} pass at the active threshold ({found.rule}): {_some(escaped)}.")
     if blind:
         told.append(f"{blind} of the golden pictures pass although a synthetic defect was painted on them.")
-    if len(bad) and (auroc := metrics.image_auroc(good, bad)) < _POOR_AUROC:
+    if len(bad.scores) and (auroc := metrics.image_auroc(good.scores, bad.scores)) < _POOR_AUROC:
         told.append(f"Good and bad parts are hard to tell apart (image AUROC {auroc:.3f}); other settings may fit better.")
+    if odd := _outliers(good):
+        told.append(
+            f"{len(odd)} good parts score far above all others: {_some(odd)}. "
+            "If they are not good, take them out and calibrate again."
+        )
     if repeated:
         told.append(f"{len(repeated)} good pictures are copies of others and support nothing: {_some(repeated)}.")
     return told + (_promises(found.active.facts) if found.rule == "max_false_reject" else [])
@@ -96,6 +111,12 @@ def _promises(facts: Figures) -> list[str]:
     if facts["scores"] != "held-out":
         told.append("The false-reject rate is an estimate from cross-fitted scores; calibrate with --holdout for an exact one.")
     return told
+
+
+def _outliers(good: Named) -> list[str]:
+    """Return good parts, highest score first, that lie far outside the spread of the others (Tukey's fences, wide ones)."""
+    low, high = np.percentile(good.scores, (25, 75))
+    return [name for name, score in reversed(good.rising()) if score > high + _FENCE * (high - low)]
 
 
 def _some(names: Sequence[str]) -> str:

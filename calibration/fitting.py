@@ -125,9 +125,10 @@ def _golden(good: Judged, seed: int) -> Indices:
 def _check_enough(features: Features, fewest: int, bank: int) -> None:
     """NotEnoughPictures unless the `fewest` pictures from which a bank is chosen have as many patches as it holds."""
     pictures, patches = len(features.samples), features.extractor.patches
-    if fewest * patches < bank:
-        needed = -(-bank * pictures // (patches * max(1, fewest)))
+    wanted = -(-bank // patches)
+    if fewest < wanted:
         raise NotEnoughPictures(
-            f"expected at least {needed} good pictures for a bank of {bank:,} vectors ({patches} patches a picture, and some "
-            f"pictures kept aside), got {pictures}; give more pictures, or set a smaller method.bank"
+            f"expected at least {wanted} good pictures for a bank of {bank:,} vectors ({patches} patches a picture), got "
+            f"{max(0, fewest)} of {pictures}, the others being kept aside to be scored; give about "
+            f"{-(-pictures * wanted // max(1, fewest))} pictures, or set a smaller method.bank"
         )

@@ -54,20 +54,22 @@ class Job:
     def extractor(self, like: Sample, graph: Path) -> Extractor:
         """Return how the station sees; ConfigError if its roi or mask does not fit pictures like this one."""
         problems = _roi_problems(self, like)
-        mask = None if self.station.mask is None or problems else _mask(self, self.picture(like).judged_px, problems)
+        roi = self.station.roi
+        size = (like.height, like.width) if roi is None else (roi.height, roi.width)
+        mask = None if self.station.mask is None or problems else _mask(self, size, problems)
         if problems:
             raise ConfigError(problems)
         side = self.station.method.input_px
-        return Extractor(Backbone.open(graph, self.options.threads), (side, side), self.station.roi, mask)
+        return Extractor(Backbone.open(graph, self.options.threads), (side, side), roi, mask)
 
     def picture(self, like: Sample) -> PictureSpec:
-        """Return what pictures the station sends, given one of them."""
+        """Return what pictures the station sends, given one of them; after `extractor` has read the mask."""
         roi, mask = self.station.roi, self.station.mask
         return PictureSpec(
             camera_px=(like.height, like.width),
             pixel_format=_FORMATS[like.pixel_format],
             roi=None if roi is None else (roi.x, roi.y, roi.width, roi.height),
-            mask_sha256="" if mask is None else hashlib.sha256(_bytes(self.file.parent / mask)).hexdigest(),
+            mask_sha256="" if mask is None else hashlib.sha256((self.file.parent / mask).read_bytes()).hexdigest(),
             mm_per_px=self.station.mm_per_px,
         )
 
@@ -108,12 +110,3 @@ def _mask(job: Job, size: tuple[int, int], problems: list[Problem]) -> Mask | No
     elif not inside.any():
         problems.append(Problem(job.file, None, "mask", "some pixels that are not black", f"{path}, all black"))
     return inside
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(
-            f"{path}: expected a mask that can be read, got {error.strerror}; check the station file's mask"
-        ) from error

@@ -78,7 +78,7 @@ def read(folder: Path, role: str, group_by: str | None, advance: Advance) -> tup
         try:
             samples.append(_sample(path, role, group_by))
         except BadImage as error:
-            problems.append(_problem(path, str(error)))
+            problems.append(problem(path, str(error)))
         advance(1)
     return samples, problems
 
@@ -99,7 +99,7 @@ def _count(folders: Sequence[Path]) -> int:
         try:
             inside = len(image.pictures_in(folder))
         except BadImage as error:
-            problems.append(_problem(folder, str(error)))
+            problems.append(problem(folder, str(error)))
             continue
         found += inside
         if not inside:
@@ -130,6 +130,13 @@ def _together(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:
     return merged, repeated
 
 
+def problem(path: Path, message: str) -> Problem:
+    """Turn a picture's error, "file: expected this, got that", into one of a list."""
+    why = message.removeprefix(f"{path}: ")
+    expected, got, came = why.removeprefix("expected ").partition(", got ")
+    return Problem(path, None, "", expected, came) if got else Problem(path, None, "", "a picture", why)
+
+
 def _sample(path: Path, role: str, group_by: str | None) -> Sample:
     data = _read(path)
     picture = image.decode(data, str(path))
@@ -158,10 +165,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadImage(f"{path}: expected a readable file, got {error.strerror}; check its rights") from error
-
-
-def _problem(path: Path, message: str) -> Problem:
-    """Turn a picture's error, "file: expected this, got that", into one of a list."""
-    why = message.removeprefix(f"{path}: ")
-    expected, got, came = why.removeprefix("expected ").partition(", got ")
-    return Problem(path, None, "", expected, came) if got else Problem(path, None, "", "a picture", why)

@@ -127,8 +127,7 @@ def _style(axes: Axes) -> None:
 
 def _sheets(report: Report) -> list[Markup]:
     good = fill(
-        "<p>Each was scored by a bank that does not contain it. Heat maps are brightest at $twice.</p>",
-        twice="twice the threshold",
+        "<p>$text</p>", text="Each was scored by a bank that does not contain it. Heat maps are brightest at the threshold."
     )
     sheets = [page.section("Good parts with the highest scores", good, _sheet(report.good, report.manifest.threshold))]
     if report.bad:
@@ -142,7 +141,7 @@ def _sheet(shown: Sequence[Shown], threshold: float) -> Markup:
 
 def _tile(shown: Shown, threshold: float) -> Markup:
     picture = image.fit(image.rgb(shown.pixels), _TILE_PX, _TILE_PX)
-    heat = image.resize(image.warm(shown.heat / np.float32(2 * threshold)), *picture.shape[:2])
+    heat = image.resize(image.warm(shown.heat / np.float32(threshold)), *picture.shape[:2])
     data = base64.b64encode(image.encode_png(np.hstack([picture, heat]))).decode("ascii")
     rejected = shown.score >= threshold
     return fill(

@@ -1,0 +1,151 @@
+"""Figures of a bundle on test pictures laid out as MVTec AD: `inspectd evaluate`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from calibration import layout, metrics
+from calibration.layout import Case, Layout
+from calibration.progress import Progress, Silent
+from inspectd import clock
+from inspectd.errors import BadImages, Problem
+from inspectd.vision.bundle import Manifest, PictureSpec
+from inspectd.vision.detector import Detector
+
+Figures = dict[str, Any]  # as it stands in the JSON file
+U8 = npt.NDArray[np.uint8]
+Roi = tuple[int, int, int, int]  # x, y, width, height
+
+MAX_PIXELS = 400_000_000  # of all heat maps together, 1.6 GB; pixel figures of more are not worked out
+
+
+class Seen(NamedTuple):
+    """What a judge says of one picture; the heat map [H,W] is worked out when asked for."""
+
+    score: float
+    heat: Callable[[], metrics.Map]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was said of all test pictures. Without heat maps `no_maps` says why."""
+
+    bad: metrics.Mask  # [n]
+    scores: npt.NDArray[np.float64]  # [n]
+    maps: Sequence[metrics.Map]
+    masks: Sequence[metrics.Mask]
+    no_maps: str
+    ms_per_image: float
+
+
+def evaluate(detector: Detector, directory: Path, progress: Progress | None = None) -> Figures:
+    """Judge test pictures one at a time; return the figures at the bundle's threshold, and F1's best beside them.
+
+    Keys: image_auroc, pixel_auroc, pro, f1, threshold, false_positives, false_negatives, f1_optimal, f1_optimal_threshold,
+    ms_per_image (median, without reading the file), settings, reasons. A figure that the pictures do not allow is None, and
+    `reasons` says why. BadInput or BadImages if the folder is laid out otherwise or its pictures are not of the bundle's kind.
+    """
+    shown = progress or Silent()
+    tests = layout.read(directory, shown)
+    _check_kind(tests, detector.manifest.picture)
+
+    def judge(pixels: U8) -> Seen:
+        result = detector.score([pixels])[0]
+        return Seen(result.score, lambda: result.map)
+
+    judged = collect(tests, judge, detector.manifest.picture.roi, shown)
+    return figures(judged, detector.threshold) | {"settings": _settings(detector.manifest, judged)}
+
+
+def collect(tests: Layout, judge: Callable[[U8], Seen], roi: Roi | None, progress: Progress) -> Judgement:
+    """Let a judge see every test picture, and keep what figures need."""
+    advance = progress.stage("scores", len(tests.cases))
+    no_maps = _no_maps(tests, roi)
+    scores, maps, masks, took = [], [], [], []
+    for case in tests.cases:
+        pixels = _cut(case.sample.pixels(), roi)
+        start = clock.now_ns()
+        seen = judge(pixels)
+        took.append(clock.now_ns() - start)
+        scores.append(seen.score)
+        if not no_maps:
+            maps.append(seen.heat())
+            masks.append(_cut(case.where(), roi))
+        advance(1)
+    bad = np.array([case.bad for case in tests.cases])
+    return Judgement(bad, np.array(scores), maps, masks, no_maps, float(np.median(took)) / clock.MS)
+
+
+def figures(judged: Judgement, threshold: float | None) -> Figures:
+    """Return all figures, at a threshold or (None) at the one of the largest F1."""
+    good, bad = judged.scores[~judged.bad], judged.scores[judged.bad]
+    no_classes = "" if len(good) and len(bad) else f"needs good and defective pictures, got {len(good)} and {len(bad)}"
+    best = None if no_classes else metrics.f1_optimal(good, bad)
+    at = best.threshold if threshold is None and best else threshold
+    counts = None if at is None else metrics.confusion(good, bad, at)
+    reasons = dict.fromkeys(("image_auroc", "f1", "f1_optimal", "f1_optimal_threshold"), no_classes) if no_classes else {}
+    reasons |= dict.fromkeys(("pixel_auroc", "pro"), judged.no_maps) if judged.no_maps else {}
+    return {
+        "image_auroc": None if no_classes else metrics.image_auroc(good, bad),
+        "pixel_auroc": None if judged.no_maps else metrics.pixel_auroc(judged.maps, judged.masks),
+        "pro": None if judged.no_maps else metrics.pro(judged.maps, judged.masks),
+        "f1": counts.f1 if counts and not no_classes else None,
+        "threshold": at,
+        "false_positives": counts.false_rejects if counts else None,
+        "false_negatives": counts.escaped if counts else None,
+        "f1_optimal": best.f1 if best else None,
+        "f1_optimal_threshold": best.threshold if best else None,
+        "ms_per_image": judged.ms_per_image,
+        "reasons": reasons,
+    }
+
+
+def _no_maps(tests: Layout, roi: Roi | None) -> str:
+    """Say why pixel figures are not worked out; empty if they are."""
+    if not tests.masked:
+        return "needs masks, got no folder ground_truth"
+    if not any(case.bad for case in tests.cases):
+        return "needs defective pictures with masks, got none"
+    pixels = sum(case.sample.height * case.sample.width if roi is None else roi[2] * roi[3] for case in tests.cases)
+    if pixels > MAX_PIXELS:
+        return f"needs at most {MAX_PIXELS // 1_000_000} megapixels of heat maps, got {pixels // 1_000_000}"
+    return ""
+
+
+def _check_kind(tests: Layout, spec: PictureSpec) -> None:
+    """BadImages naming every picture that the bundle was not made for."""
+    problems = [problem for case in tests.cases for problem in _kind_problems(case, spec)]
+    if problems:
+        raise BadImages(problems)
+
+
+def _kind_problems(case: Case, spec: PictureSpec) -> list[Problem]:
+    sample = case.sample
+    if (sample.height, sample.width, sample.pixel_format) == (*spec.camera_px, spec.pixel_format):
+        return []
+    expected = f"{spec.camera_px[1]} x {spec.camera_px[0]} {spec.pixel_format} as calibrated"
+    return [Problem(sample.path, None, "", expected, sample.kind, "evaluate with pictures of the station's camera")]
+
+
+def _cut(pixels: Any, roi: Roi | None) -> Any:
+    if roi is None:
+        return pixels
+    x, y, width, height = roi
+    return np.ascontiguousarray(pixels[y : y + height, x : x + width])
+
+
+def _settings(manifest: Manifest, judged: Judgement) -> Figures:
+    return {
+        "station": manifest.station,
+        "product": manifest.product,
+        "fingerprint": manifest.fingerprint,
+        "members": msgspec.to_builtins(manifest.members),
+        "good": int((~judged.bad).sum()),
+        "bad": int(judged.bad.sum()),
+        "batch": 1,
+    }

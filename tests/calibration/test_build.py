@@ -1,0 +1,218 @@
+"""Calibration gives a bundle that a worker takes, the same for the same inputs, or an error and nothing else."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from calibration.build import CalibrationResult, calibrate
+from calibration.job import Options
+from calibration.progress import Progress
+from inspectd.errors import BadBundle, BadImage, BadImages, BadInput, Interrupted, NotEnoughPictures
+from inspectd.station.schema import Config, Roi, Threshold
+from inspectd.station.state import StateDir
+from inspectd.vision.detector import Detector
+from tests.calibration import parts
+from tests.calibration.parts import METHOD, Watch
+
+pytestmark = pytest.mark.slow  # each runs a whole calibration, if a small one
+
+ONE = Options(threads=1)
+
+
+def run(
+    tmp_path: Path, state: StateDir, config: Config | None = None, bad: Path | None = None, options: Options = ONE,
+    progress: Progress | None = None,
+) -> CalibrationResult:  # fmt: skip
+    good = tmp_path / "good"
+    if not good.exists():
+        parts.good_folder(good, 24)
+    return calibrate(config or parts.config(tmp_path), "lid", "default", good, bad, state, options, progress)
+
+
+def files(state: StateDir) -> list[str]:
+    return sorted(str(path.relative_to(state.root)) for path in state.root.rglob("*") if path.is_file())
+
+
+def test_a_bundle_comes_out_that_a_worker_takes_and_that_tells_good_from_bad(tmp_path: Path, state: StateDir) -> None:
+    """Its golden pictures agree, unseen good parts pass, defects fail, and nothing but graph and bundle was written."""
+    result = run(tmp_path, state)
+    detector = Detector.open(result.directory)
+    assert detector.fingerprint == result.fingerprint
+    assert detector.threshold == result.threshold
+    good = detector.score([parts.part(i) for i in range(100, 110)])
+    bad = detector.score([parts.bad_part(i)[0] for i in range(10)])
+    assert max(r.score for r in good) < min(r.score for r in bad)
+    assert [r.label for r in bad] == ["FAIL"] * 10
+    graph = f"backbones/{detector.backbone.sha256}.onnx"
+    bundle = f"stations/lid/default/bundles/{result.number}"
+    names = ("bank.npy", "channel_mean.npy", "channel_scale.npy", "golden.npz", "manifest.json", "report.html")
+    assert files(state) == [graph, *(f"{bundle}/{name}" for name in names)]
+    assert result.report.read_bytes().startswith(b"<!DOCTYPE html>")
+    assert result.rule == "max_false_reject"
+    assert "24 cross-fitted good groups" in result.how
+
+
+def test_the_manifest_says_from_what_and_how(tmp_path: Path, state: StateDir) -> None:
+    """Settings of the station, every picture's hash, seed, versions and timings are in it."""
+    manifest = Detector.open(run(tmp_path, state).directory).manifest
+    member = manifest.members[0]
+    assert (member.backbone_name, member.layers, member.patch, member.input_px) == ("lite0", (4, 10), 3, (64, 64))
+    assert manifest.picture.camera_px == (64, 64)
+    assert manifest.picture.pixel_format == "mono8"
+    assert sorted(manifest.pictures) == [f"good/{i:04}.png" for i in range(24)]
+    assert manifest.seed == 5
+    assert {"inspectd", "numpy", "onnxruntime", "processor", "threads"} <= set(manifest.versions)
+    assert "patch vectors" in manifest.timings
+    assert manifest.thresholds["max_false_reject"].value == manifest.threshold
+
+
+def test_the_same_inputs_give_the_same_fingerprint_and_the_next_number(tmp_path: Path, state: StateDir) -> None:
+    """Twice the same, at numbers 1 and 2; another seed gives another; what is active is not touched."""
+    first, second = run(tmp_path, state), run(tmp_path, state)
+    assert (first.number, second.number) == (1, 2)
+    assert first.fingerprint == second.fingerprint
+    other = run(tmp_path, state, parts.config(tmp_path, seed=6))
+    assert other.fingerprint != first.fingerprint
+    assert state.read_current("lid") is None
+
+
+def test_bad_parts_give_the_f1_rule_and_figures(tmp_path: Path, state: StateDir) -> None:
+    """Labelled defects choose the threshold between the classes, and their hashes are kept."""
+    result = run(tmp_path, state, bad=parts.bad_folder(tmp_path / "bad"))
+    assert result.rule == "f1"
+    assert result.metrics["image_auroc"] == 1.0
+    assert (result.metrics["false_positives"], result.metrics["false_negatives"]) == (0, 0)
+    manifest = Detector.open(result.directory).manifest
+    assert set(manifest.thresholds) == {"f1", "full_recall", "max_false_reject"}
+    assert "bad/0000.png" in manifest.pictures
+    assert b"Bad parts with the lowest scores" in result.report.read_bytes()
+
+
+def test_held_out_parts_give_an_exact_threshold(tmp_path: Path, state: StateDir) -> None:
+    """A quarter is held out, and the sentence says so."""
+    result = run(tmp_path, state, options=Options(threads=1, holdout=0.25))
+    assert "6 held-out good groups" in result.how
+    assert "estimate" not in result.how
+
+
+def test_roi_and_mask_decide_what_is_judged(tmp_path: Path, state: StateDir) -> None:
+    """Pictures with a frame around the part: the roi cuts it off, and a stain where the mask is black is not seen."""
+
+    def framed(pixels: np.ndarray) -> np.ndarray:
+        return np.pad(pixels, ((8, 8), (16, 0)), constant_values=255)
+
+    parts.write(tmp_path / "good", {f"{i:04}.png": framed(parts.part(i)) for i in range(24)})
+    mask = np.full((64, 64), 255, np.uint8)
+    mask[:, :24] = 0
+    parts.write(tmp_path, {"mask.png": mask})
+    config = parts.config(tmp_path, roi=Roi(x=16, y=8, width=64, height=64), mask="mask.png")
+    detector = Detector.open(run(tmp_path, state, config).directory)
+    assert detector.manifest.picture.judged_px == (64, 64)
+    good = parts.part(100)
+    hidden, seen = good.copy(), good.copy()
+    hidden[20:40, 2:20], seen[20:40, 40:58] = 0, 0
+    scores = [r.score for r in detector.score([good, hidden, seen])]
+    assert scores[1] == pytest.approx(scores[0])
+    assert scores[2] > detector.threshold
+
+
+@pytest.mark.parametrize(
+    "stage", ["pictures", "patch vectors", "banks of the folds", "scores of good parts", "bank", "bundle and report"]
+)
+def test_ctrl_c_leaves_nothing(stage: str, tmp_path: Path, state: StateDir) -> None:
+    """Whenever it is pressed, the state directory is as empty as before, and the error says so."""
+
+    def press(name: str) -> None:
+        if name == stage:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="nothing was written"):
+        run(tmp_path, state, progress=Watch(press))
+    assert list(state.root.rglob("*")) == []
+
+
+def test_a_failure_while_publishing_leaves_nothing(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails at the last step, when the bundle is moved to its place: no bundle, no graph, a named error."""
+    move = Path.rename
+
+    def fail(self: Path, target: Path) -> Path:
+        if Path(target).parent.name == "bundles":
+            raise OSError(28, "No space left on device")
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(BadBundle, match=r"bundles/1: cannot be written: No space left"):
+        run(tmp_path, state)
+    assert files(state) == []
+
+
+def test_bad_pictures_are_all_named_and_nothing_is_written(tmp_path: Path, state: StateDir) -> None:
+    """A text, one of another size: both at once."""
+    good = parts.good_folder(tmp_path / "good", 24)
+    (good / "note.png").write_text("hello")
+    parts.write(good, {"small.png": parts.part(0, 32)})
+    with pytest.raises(BadImages) as caught:
+        run(tmp_path, state)
+    assert {Path(p.file).name for p in caught.value.problems} == {"note.png", "small.png"}
+    assert files(state) == []
+
+
+def test_missing_and_empty_folders_are_named(tmp_path: Path, state: StateDir) -> None:
+    """For good and bad parts alike."""
+    (tmp_path / "good").mkdir()
+    with pytest.raises(BadImages, match="got none"):
+        run(tmp_path, state, bad=tmp_path / "nowhere")
+
+
+def test_too_few_pictures_are_refused(tmp_path: Path, state: StateDir) -> None:
+    """For the bank, for the folds, and for the rate that was asked for."""
+    parts.good_folder(tmp_path / "good", 4)
+    with pytest.raises(NotEnoughPictures, match="5 folds"):
+        run(tmp_path, state)
+    parts.good_folder(tmp_path / "good", 10)
+    large = parts.config(tmp_path, method=msgspec.structs.replace(METHOD, bank=5000))
+    with pytest.raises(NotEnoughPictures, match="bank of 5,000 vectors"):
+        run(tmp_path, state, large)
+    with pytest.raises(NotEnoughPictures, match=r"149 good groups .* they support 0\.25"):
+        run(tmp_path, state, parts.config(tmp_path, threshold=Threshold(max_false_reject=0.02)))
+    with pytest.raises(NotEnoughPictures, match="299"):
+        run(tmp_path, state, options=Options(threads=1, max_false_reject=0.01))
+    assert files(state) == []
+
+
+def test_a_state_directory_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
+    """Its path is named; no stage has begun."""
+    (tmp_path / "file").write_text("in the way")
+    watch = Watch()
+    with pytest.raises(BadInput, match=r"file.*: expected a state directory that can be written"):
+        run(tmp_path, StateDir(tmp_path / "file" / "state"), progress=watch)
+    assert watch.stages == {}
+
+
+def test_every_stage_ends_where_it_said_it_would(tmp_path: Path, state: StateDir) -> None:
+    """Each stage's counts add up to its total, so that bars fill and remaining times can be told."""
+    watch = Watch()
+    run(tmp_path, state, bad=parts.bad_folder(tmp_path / "bad"), progress=watch)
+    assert watch.stages == {
+        "pictures": [28, 28],
+        "patch vectors": [24, 24],
+        "banks of the folds": [500, 500],
+        "scores of good parts": [24, 24],
+        "bank": [100, 100],
+        "scores of bad parts": [4, 4],
+        "bundle and report": [1, 1],
+    }
+
+
+def test_a_picture_that_changes_while_calibrating_stops_it(tmp_path: Path, state: StateDir) -> None:
+    """The manifest must not name a hash of other pixels."""
+
+    def swap(name: str) -> None:
+        if name == "patch vectors":
+            parts.write(tmp_path / "good", {"0003.png": parts.part(99)})
+
+    with pytest.raises(BadImage, match=r"0003\.png.*changed while calibrating"):
+        run(tmp_path, state, progress=Watch(swap))
+    assert files(state) == []

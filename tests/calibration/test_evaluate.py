@@ -1,0 +1,116 @@
+"""Figures of a bundle on test pictures are those of its scores, and a figure that cannot be had says why."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration import evaluate, metrics
+from calibration.build import calibrate
+from calibration.evaluate import Judgement, Seen
+from calibration.job import Options
+from calibration.layout import read
+from calibration.progress import Silent
+from inspectd.errors import BadImages
+from inspectd.station.schema import Roi
+from inspectd.station.state import StateDir
+from inspectd.vision.detector import Detector
+from tests.calibration import parts
+from tests.calibration.test_layout import mvtec
+
+KEYS = {
+    "image_auroc", "pixel_auroc", "pro", "f1", "threshold", "false_positives", "false_negatives", "f1_optimal",
+    "f1_optimal_threshold", "ms_per_image", "reasons",
+}  # fmt: skip
+
+
+def by_brightness(pixels: np.ndarray) -> Seen:
+    """A judge that finds dark parts: score and map are easily known."""
+    return Seen(float(255 - pixels.min()), lambda: (255 - pixels).astype(np.float32))
+
+
+def test_figures_are_those_of_the_scores_and_maps(tmp_path: Path) -> None:
+    """Every figure equals the metric of the judge's own scores; the file names no None without a reason."""
+    tests = read(mvtec(tmp_path), Silent())
+    judged = evaluate.collect(tests, by_brightness, None, Silent())
+    scores = np.array([by_brightness(case.sample.pixels()).score for case in tests.cases])
+    good, bad = scores[:3], scores[3:]
+    found = evaluate.figures(judged, 200.0)
+    assert set(found) == KEYS
+    assert found["image_auroc"] == metrics.image_auroc(good, bad)
+    assert (found["false_positives"], found["false_negatives"]) == ((good >= 200).sum(), (bad < 200).sum())
+    assert found["threshold"] == 200.0
+    assert found["f1_optimal"] == metrics.f1_optimal(good, bad).f1
+    maps = [255.0 - case.sample.pixels().astype(np.float32) for case in tests.cases]
+    masks = [case.where() for case in tests.cases]
+    assert found["pixel_auroc"] == pytest.approx(metrics.pixel_auroc(maps, masks))
+    assert found["pro"] == pytest.approx(metrics.pro(maps, masks))
+    assert found["reasons"] == {}
+    assert json.loads(json.dumps(found)) == found
+    assert evaluate.figures(judged, None)["threshold"] == found["f1_optimal_threshold"]
+
+
+def test_without_masks_pixel_figures_are_none_with_the_reason(tmp_path: Path) -> None:
+    """The others are there."""
+    judged = evaluate.collect(read(mvtec(tmp_path, masks=False), Silent()), by_brightness, None, Silent())
+    found = evaluate.figures(judged, 200.0)
+    assert found["pixel_auroc"] is None
+    assert found["pro"] is None
+    assert found["image_auroc"] is not None
+    assert set(found["reasons"]) == {"pixel_auroc", "pro"}
+    assert "ground_truth" in found["reasons"]["pro"]
+
+
+def test_with_one_class_its_figures_are_none_with_the_reason(tmp_path: Path) -> None:
+    """Good parts alone still count their false rejects at a threshold."""
+    parts.good_folder(tmp_path / "test" / "good", 3)
+    judged = evaluate.collect(read(tmp_path, Silent()), by_brightness, None, Silent())
+    found = evaluate.figures(judged, 0.0)
+    assert [found[key] for key in ("image_auroc", "f1", "f1_optimal")] == [None] * 3
+    assert found["false_positives"] == 3
+    assert "got 3 and 0" in found["reasons"]["image_auroc"]
+    assert evaluate.figures(judged, None)["threshold"] is None
+
+
+def test_more_heat_maps_than_fit_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason names the limit."""
+    monkeypatch.setattr(evaluate, "MAX_PIXELS", 10_000)
+    judged = evaluate.collect(read(mvtec(tmp_path), Silent()), by_brightness, None, Silent())
+    assert judged.maps == []
+    assert "megapixels" in evaluate.figures(judged, 1.0)["reasons"]["pro"]
+
+
+def test_pictures_and_masks_are_cut_to_the_roi(tmp_path: Path) -> None:
+    """The judge sees the roi, and masks have its size."""
+    seen: list[tuple[int, ...]] = []
+
+    def judge(pixels: np.ndarray) -> Seen:
+        seen.append(pixels.shape)
+        return by_brightness(pixels)
+
+    judged: Judgement = evaluate.collect(read(mvtec(tmp_path), Silent()), judge, (8, 4, 40, 30), Silent())
+    assert set(seen) == {(30, 40)}
+    assert {mask.shape for mask in judged.masks} == {(30, 40)}
+
+
+@pytest.mark.slow
+def test_a_bundle_is_evaluated_at_its_own_threshold(tmp_path: Path, state: StateDir) -> None:
+    """A calibrated station, on parts it never saw: figures, settings, time per picture; and other pictures are refused."""
+    good = parts.good_folder(tmp_path / "good", 24)
+    config = parts.config(tmp_path, roi=Roi(x=0, y=0, width=64, height=60))
+    detector = Detector.open(calibrate(config, "lid", "default", good, None, state, Options(threads=1)).directory)
+    root = mvtec(tmp_path / "tests")
+    found = evaluate.evaluate(detector, root)
+    assert set(found) == KEYS | {"settings"}
+    assert found["threshold"] == detector.threshold
+    assert found["image_auroc"] == 1.0
+    assert found["pixel_auroc"] > 0.8
+    assert found["ms_per_image"] > 0
+    assert found["settings"]["fingerprint"] == detector.fingerprint
+    assert found["settings"]["members"][0]["backbone_name"] == "lite0"
+    assert (found["settings"]["good"], found["settings"]["bad"]) == (3, 4)
+    assert json.dumps(found)
+    parts.write(root / "test" / "good", {"small.png": parts.part(0, 32)})
+    with pytest.raises(BadImages, match=r"small\.png: expected 64 x 64 mono8 as calibrated, got 32 x 32 mono8"):
+        evaluate.evaluate(detector, root)

@@ -1,0 +1,108 @@
+"""One pass over the pictures gives the vectors, the sample and the standard of any subset of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration import features
+from calibration.features import Extractor, Features
+from inspectd.station.schema import Roi
+from inspectd.vision.backbone import Backbone
+from tests.calibration import parts
+
+
+def ignore(_done: int) -> None:
+    """Nobody counts."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return parts.good_folder(tmp_path / "good", 11)
+
+
+def all_vectors(found: Features) -> np.ndarray:
+    return np.concatenate([vectors for _, vectors in found.vectors(np.arange(len(found.samples)))])
+
+
+def test_vectors_are_those_of_the_backbone_in_the_order_asked_for(extractor: Extractor, folder: Path) -> None:
+    """Picture 7 asked for first comes first; every picture is counted once."""
+    told: list[int] = []
+    found = Features(extractor, parts.samples(folder), 0, told.append)
+    assert sum(told) == 11
+    asked = np.array([7, 0, 10])
+    indices, vectors = next(found.vectors(asked))
+    assert indices.tolist() == [7, 0, 10]
+    assert np.array_equal(vectors[0], all_vectors(found)[7])
+    np.testing.assert_allclose(vectors, extractor.vectors(parts.part(i) for i in asked), rtol=1e-3, atol=1e-3)
+
+
+def test_mean_and_scale_of_any_subset_are_those_of_its_patches(extractor: Extractor, folder: Path) -> None:
+    """Added up from per-picture sums, they equal NumPy's over the subset's patches."""
+    found = Features(extractor, parts.samples(folder), 0, ignore)
+    members = np.array([1, 4, 9])
+    patches = all_vectors(found)[members].reshape(-1, 152)
+    mean, scale = found.standard(members)
+    spread = patches.astype(np.float64).std(axis=0)
+    np.testing.assert_allclose(mean, patches.mean(axis=0), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scale, np.maximum(spread, np.median(spread) / 100), rtol=1e-3)
+    assert mean.dtype == scale.dtype == np.float32
+
+
+def test_a_channel_that_never_moves_gets_a_scale_all_the_same(extractor: Extractor, tmp_path: Path) -> None:
+    """Of one picture repeated pixel by pixel the same, nothing is divided by zero."""
+    flat = parts.write(tmp_path / "flat", {f"{i}.png": np.full((64, 64), 90, np.uint8) for i in range(2)})
+    _, scale = Features(extractor, parts.samples(flat), 0, ignore).standard(np.arange(2))
+    assert (scale > 0).all()
+
+
+def test_the_reservoir_takes_as_many_patches_of_each_picture(
+    extractor: Extractor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """About DRAWN in all, each a patch of its picture and none twice; the seed decides which."""
+    monkeypatch.setattr(features, "DRAWN", 55)
+    found = Features(extractor, parts.samples(folder), 3, ignore)
+    drawn = found.drawn(np.array([2, 6]))
+    assert drawn.shape == (10, 152)
+    patches = all_vectors(found)[6].reshape(-1, 152)
+    rows = [int(np.flatnonzero((patches == vector).all(axis=1))[0]) for vector in drawn[5:]]
+    assert len(set(rows)) == 5
+    assert np.array_equal(drawn, Features(extractor, parts.samples(folder), 3, ignore).drawn(np.array([2, 6])))
+    assert not np.array_equal(drawn, Features(extractor, parts.samples(folder), 4, ignore).drawn(np.array([2, 6])))
+
+
+def test_what_does_not_fit_into_the_memory_is_computed_again(
+    extractor: Extractor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no memory to keep vectors in, the same come, from the files."""
+    kept = Features(extractor, parts.samples(folder), 0, ignore)
+    monkeypatch.setattr(features, "MEMORY", 0)
+    computed = Features(extractor, parts.samples(folder), 0, ignore)
+    asked = np.array([3, 10])
+    for (i, a), (j, b) in zip(kept.vectors(asked), computed.vectors(asked), strict=True):
+        assert i.tolist() == j.tolist()
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    assert np.array_equal(kept.drawn(asked), computed.drawn(asked))
+
+
+def test_only_the_roi_is_seen(backbone: Backbone, tmp_path: Path) -> None:
+    """A picture with something outside the roi gives the vectors of the roi alone."""
+    wide = np.full((80, 90), 255, np.uint8)
+    wide[6:70, 11:75] = parts.part(0)
+    sample = parts.samples(parts.write(tmp_path / "wide", {"a.png": wide}))[0]
+    extractor = Extractor(backbone, (64, 64), Roi(x=11, y=6, width=64, height=64))
+    _, vectors = next(extractor.see([sample]))
+    assert np.array_equal(vectors, extractor.vectors([parts.part(0)]))
+
+
+def test_only_judged_patches_count(backbone: Backbone, folder: Path) -> None:
+    """With the left half masked, half the patches are drawn, and the standard is that of the right half."""
+    mask = np.zeros((64, 64), bool)
+    mask[:, 32:] = True
+    extractor = Extractor(backbone, (64, 64), mask=mask)
+    assert extractor.patches == 32
+    found = Features(extractor, parts.samples(folder), 0, ignore)
+    right = all_vectors(found)[:, :, 4:].reshape(-1, 152)
+    everyone = np.arange(11)
+    assert len(found.drawn(everyone)) == 11 * 32
+    np.testing.assert_allclose(found.standard(everyone)[0], right.mean(axis=0), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,94 @@
+"""What does not fit the station file is refused with the file and the key, before any work is done."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration.job import Options, accept
+from calibration.pictures import Sample
+from inspectd.errors import BadInput, ConfigError
+from inspectd.station.schema import Config, Roi, Threshold
+from inspectd.vision.backbone import Backbone
+from tests.calibration import parts
+
+
+@pytest.fixture
+def graph(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A path at which the backbone opens without being loaded again."""
+    monkeypatch.setattr(Backbone, "open", lambda _path, _threads: backbone)
+    return Path("graph.onnx")
+
+
+def like(tmp_path: Path) -> Sample:
+    return parts.samples(parts.good_folder(tmp_path / "good", 1))[0]
+
+
+def refused(config: Config, sample: Sample, graph: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        accept(config, "lid", "default", None, Options()).extractor(sample, graph)
+    return str(caught.value)
+
+
+def test_unknown_stations_and_products_are_refused_with_the_known_ones(tmp_path: Path) -> None:
+    """Both lists are in the message."""
+    with pytest.raises(BadInput, match="station lit: expected one of lid in"):
+        accept(parts.config(tmp_path), "lit", "default", None, Options())
+    with pytest.raises(BadInput, match=r"lid\.yaml: products: expected one of default, got blue"):
+        accept(parts.config(tmp_path), "lid", "blue", None, Options())
+
+
+def test_a_rule_that_needs_bad_parts_is_refused_without_them(tmp_path: Path) -> None:
+    """Whether the station file or the command line asks for it."""
+    with pytest.raises(ConfigError, match=r"threshold\.rule: expected bad parts for the rule full_recall, got none"):
+        accept(parts.config(tmp_path, threshold=Threshold(rule="full_recall")), "lid", "default", None, Options())
+    with pytest.raises(ConfigError, match="rule f1"):
+        accept(parts.config(tmp_path), "lid", "default", None, Options(rule="f1"))
+    assert accept(parts.config(tmp_path), "lid", "default", tmp_path, Options(rule="f1")).rule == "f1"
+
+
+def test_the_command_line_goes_before_the_station_file(tmp_path: Path) -> None:
+    """For rule and rate; without a choice the file's stand."""
+    config = parts.config(tmp_path, threshold=Threshold(rule="f1", max_false_reject=0.02))
+    chosen = accept(config, "lid", "default", tmp_path, Options(rule="max_false_reject", max_false_reject=0.01))
+    assert (chosen.rule, chosen.rate) == ("max_false_reject", 0.01)
+    plain = accept(config, "lid", "default", tmp_path, Options())
+    assert (plain.rule, plain.rate) == ("f1", 0.02)
+
+
+def test_a_roi_outside_the_picture_is_refused(tmp_path: Path, graph: Path) -> None:
+    """One pixel too far is too far; one that just fits is taken."""
+    sample = like(tmp_path)
+    told = refused(parts.config(tmp_path, roi=Roi(x=33, y=0, width=32, height=64)), sample, graph)
+    assert "lid.yaml: roi: expected a rectangle inside the pictures of 64 x 64, got x 33, y 0, 32 x 64" in told
+    fits = parts.config(tmp_path, roi=Roi(x=32, y=0, width=32, height=64))
+    job = accept(fits, "lid", "default", None, Options())
+    assert job.extractor(sample, graph).cut(sample.pixels()).shape == (64, 32)
+    assert job.picture(sample).roi == (32, 0, 32, 64)
+
+
+def test_a_mask_that_is_missing_or_of_another_size_or_all_black_is_refused(tmp_path: Path, graph: Path) -> None:
+    """Each with the file and what was expected."""
+    sample = like(tmp_path)
+    parts.write(tmp_path, {"small.png": parts.part(0, 32), "black.png": np.zeros((64, 64), np.uint8)})
+    assert "mask: expected a picture, got" in refused(parts.config(tmp_path, mask="nowhere.png"), sample, graph)
+    told = refused(parts.config(tmp_path, mask="small.png"), sample, graph)
+    assert "mask: expected the size of what is judged, 64 x 64" in told
+    assert "small.png of 32 x 32" in told
+    assert "all black" in refused(parts.config(tmp_path, mask="black.png"), sample, graph)
+
+
+def test_a_mask_is_as_large_as_the_roi_and_its_hash_is_kept(tmp_path: Path, graph: Path) -> None:
+    """White is judged, whatever shade of it, black is not."""
+    sample = like(tmp_path)
+    mask = np.zeros((64, 32), np.uint8)
+    mask[:, :16] = 9
+    parts.write(tmp_path, {"mask.png": mask})
+    job = accept(
+        parts.config(tmp_path, roi=Roi(x=0, y=0, width=32, height=64), mask="mask.png"), "lid", "default", None, Options()
+    )
+    inside = job.extractor(sample, graph).mask
+    assert inside is not None
+    assert np.array_equal(inside, mask > 0)
+    assert job.picture(sample).mask_sha256 == hashlib.sha256((tmp_path / "mask.png").read_bytes()).hexdigest()

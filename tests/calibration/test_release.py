@@ -1,0 +1,85 @@
+"""Golden pictures come in pairs, good and defective, with the scores that the bundle gives them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration import fitting, release
+from calibration.features import Extractor, Features
+from inspectd.errors import BadInput
+from inspectd.station.state import StateDir
+from inspectd.vision.backbone import Backbone
+from tests.calibration import parts
+from tests.calibration.parts import METHOD
+
+
+def ignore(_done: int) -> None:
+    """Nobody counts."""
+
+
+def learnt(extractor: Extractor, tmp_path: Path) -> tuple[Features, fitting.Method]:
+    features = Features(extractor, parts.samples(parts.good_folder(tmp_path / "good", 12)), 0, ignore)
+    return features, fitting.judge(fitting.fit(features, np.arange(8), METHOD, 0, ignore), METHOD, extractor)
+
+
+def test_each_good_picture_has_a_defective_twin_of_higher_score(extractor: Extractor, tmp_path: Path) -> None:
+    """Four pictures as they are, four with a defect each; scores and labels are those of the judge."""
+    features, judge = learnt(extractor, tmp_path)
+    golden = release.golden(extractor, judge, features.samples[8:], 0, 5.0)
+    assert np.array_equal(golden.good, np.stack([parts.part(i) for i in range(8, 12)]))
+    assert (golden.defective != golden.good).any(axis=(1, 2)).all()
+    assert (golden.defective_scores > golden.good_scores).all()
+    np.testing.assert_allclose(golden.good_scores, judge.judge(extractor.vectors(golden.good)).scores)
+    assert golden.good_failed.tolist() == (golden.good_scores >= 5.0).tolist()
+    again = release.golden(extractor, judge, features.samples[8:], 0, 5.0)
+    assert np.array_equal(again.defective, golden.defective)
+    other = release.golden(extractor, judge, features.samples[8:], 1, 5.0)
+    assert not np.array_equal(other.defective, golden.defective)
+
+
+def test_a_defect_that_is_rejected_is_preferred_and_else_the_most_striking(extractor: Extractor, tmp_path: Path) -> None:
+    """With a threshold in reach each twin fails; with one out of reach the highest scores are kept."""
+    features, judge = learnt(extractor, tmp_path)
+    striking = release.golden(extractor, judge, features.samples[8:], 0, 1e9)
+    reach = float(striking.defective_scores.min())
+    assert not striking.defective_failed.any()
+    found = release.golden(extractor, judge, features.samples[8:], 0, reach)
+    assert found.defective_failed.all()
+    assert (found.defective_scores <= striking.defective_scores + 1e-6).all()
+
+
+def test_defects_are_painted_inside_the_mask(backbone: Backbone, tmp_path: Path) -> None:
+    """What is not judged is not changed."""
+    mask = np.zeros((64, 64), bool)
+    mask[20:44, 20:44] = True
+    extractor = Extractor(backbone, (64, 64), mask=mask)
+    features, judge = learnt(extractor, tmp_path)
+    golden = release.golden(extractor, judge, features.samples[8:], 0, 5.0)
+    assert not (golden.defective != golden.good)[:, ~mask].any()
+
+
+def test_versions_name_all_that_figures_depend_on() -> None:
+    """Libraries, Python, processor type and threads, none of them empty."""
+    found = release.versions(3)
+    assert {"inspectd", "python", "numpy", "onnxruntime", "opencv-python-headless", "processor", "threads"} == set(found)
+    assert all(found.values())
+    assert found["threads"].startswith("3 (of ")
+
+
+def test_the_working_directory_is_gone_whatever_happens(state: StateDir) -> None:
+    """After an error, too."""
+    with pytest.raises(KeyError), release.scratch(state) as work:
+        assert work.is_dir()
+        raise KeyError
+    assert list(state.root.iterdir()) == []
+
+
+def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file in its way."""
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(BadInput, match=r"file/state: expected a state directory"),
+        release.scratch(StateDir(tmp_path / "file/state")),
+    ):
+        pass
