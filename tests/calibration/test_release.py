@@ -69,8 +69,9 @@ def test_versions_name_all_that_figures_depend_on() -> None:
 
 def test_the_working_directory_is_gone_whatever_happens(state: StateDir) -> None:
     """After an error, too."""
-    with pytest.raises(KeyError), release.scratch(state) as work:
-        assert work.is_dir()
+    with release.scratch(state) as work:
+        assert work.parent == state.root
+    with pytest.raises(KeyError), release.scratch(state):
         raise KeyError
     assert list(state.root.iterdir()) == []
 
