@@ -21,11 +21,9 @@ def reasons() -> str:
 
 
 def channels() -> str:
-    return "\n".join(
-        f"| {c.name} | {c.pattern} | {c.connected_by if '>' in c.carries and c.pattern != 'PUB/SUB' else c.bound_by} "
-        f"| {c.bound_by if c.pattern != 'PUB/SUB' else c.connected_by} | {c.carries} |"
-        for c in TABLE_1
-    )
+    head = ["| channel | pattern | bound by | connected by | to the binding side | from it |", "|---|---|---|---|---|---|"]
+    rows = [f"| {c.name} | {c.pattern} | {c.bound_by} | {c.connected_by} | {c.to_bound} | {c.from_bound} |" for c in TABLE_1]
+    return "\n".join(head + rows)
 
 
 PARTS = {"reasons": reasons, "registers": registers.markdown, "journal": schema.markdown, "channels": channels}

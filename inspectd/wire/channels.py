@@ -13,35 +13,36 @@ Pattern = Literal["ROUTER/DEALER", "PUB/SUB", "PULL/PUSH"]
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel: who binds it, who connects, in which pattern (bound/connected), how deep, and what a full one means."""
+    """One channel: who binds it, who connects, what goes to the binding side and what comes from it, how deep it is."""
 
     name: str
     pattern: Pattern
     bound_by: str
     connected_by: str
-    carries: str
+    to_bound: str
+    from_bound: str
     hwm: int
     when_full: str
 
 
 TABLE_1 = (
-    Channel("triggers", "ROUTER/DEALER", "dispatchd", "ingestd, plcd", "Trigger, NoFrame, SourceState > < Ack, Place, Shoot",
+    Channel("triggers", "ROUTER/DEALER", "dispatchd", "ingestd, plcd", "Trigger, NoFrame, SourceState", "Ack, Place, Shoot",
             10_000, "kept by the source and sent again until acknowledged"),
-    Channel("frames", "ROUTER/DEALER", "dispatchd", "ingestd", "Frame + pixels >",
+    Channel("frames", "ROUTER/DEALER", "dispatchd", "ingestd", "Frame + pixels", "",
             4, "reported on triggers as NoFrame(OVERLOAD)"),
-    Channel("work", "ROUTER/DEALER", "dispatchd", "workerd", "Hold, Work + pixels > < Answers + maps, WorkerState",
+    Channel("work", "ROUTER/DEALER", "dispatchd", "workerd", "Answers + maps, WorkerState", "Hold, Work + pixels",
             64, "never: workers pull, and dispatch sends at most the free places"),
-    Channel("deliveries", "ROUTER/DEALER", "dispatchd", "plcd", "Opened, Closed > < Outcome, PlcState; DeliveryAck both ways",
+    Channel("deliveries", "ROUTER/DEALER", "dispatchd", "plcd", "Outcome, PlcState, DeliveryAck", "Opened, Closed, DeliveryAck",
             10_000, "sent again until acknowledged"),
-    Channel("verdicts", "PUB/SUB", "dispatchd", "watchers", "Closed >",
+    Channel("verdicts", "PUB/SUB", "dispatchd", "watchers", "", "Closed",
             1_000, "lost; the watcher sees a gap in n"),
-    Channel("beats", "PUB/SUB", "dispatchd", "ingestd, plcd, supervisord", "Beat >",
+    Channel("beats", "PUB/SUB", "dispatchd", "ingestd, plcd, supervisord", "", "Beat",
             10, "lost; the next one comes in 100 ms"),
-    Channel("pictures", "PULL/PUSH", "journald", "dispatchd", "KeptPicture + pixels + map >",
+    Channel("pictures", "PULL/PUSH", "journald", "dispatchd", "KeptPicture + pixels + map", "",
             16, "the picture is not kept, and counted"),
-    Channel("orders", "ROUTER/DEALER", "supervisord", "every child", "Order > < Health, Done",
+    Channel("orders", "ROUTER/DEALER", "supervisord", "every child", "Health, Done", "Order",
             1_000, "Health: lost, the next comes in 200 ms; Order: the child counts as hung"),
-    Channel("control", "ROUTER/DEALER", "supervisord", "the command line", "Command > < Reply",
+    Channel("control", "ROUTER/DEALER", "supervisord", "the command line", "Command", "Reply",
             100, "the command fails and says so"),
 )  # fmt: skip
 
