@@ -31,4 +31,4 @@ def list_(config: options.Config = CONFIG, state: options.State = None) -> None:
             for number, tap in graphs.layers_of(path).items():
                 table.add_row(*head, str(number), str(tap.channels), str(tap.stride))
                 head = ("", "", "")
-    screen.out.print(table)
+    screen.show(table)

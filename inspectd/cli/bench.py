@@ -41,6 +41,7 @@ def line(
     from inspectd.bench import line as bench
     from inspectd.cli import learning
 
+    screen.need_place(json)
     figures = bench.run(learning.learn, screen.note, bench.Size(rounds=rounds), good)
     learning.show_figures(figures, json)
 
@@ -64,6 +65,7 @@ def accuracy(
     from inspectd.cli import learning
 
     learning.need_extra()
+    screen.need_place(json)
     from calibration.bench.accuracy import accuracy as measure
 
     method = learning.method(backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score)

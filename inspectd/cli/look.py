@@ -50,6 +50,7 @@ def evaluate(
     from inspectd.station.load import load
     from inspectd.vision.detector import Detector
 
+    screen.need_place(json)
     loaded = load(config, cameras=False)
     store = options.places(config, state, None, loaded.line).state
     product = options.product(options.station(loaded, station), product)
@@ -85,7 +86,7 @@ def replay(
         grid = screen.grid("", heads, right, folded=["reason"])
         for part in asked(limit or _SHOWN):
             grid.add_row(*map(escape, table.cells(part)))
-        screen.out.print(grid)
+        screen.show(grid)
 
 
 def show(

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -24,8 +24,9 @@ from rich.text import Text
 
 from inspectd.errors import BadInput
 
-_FILE_WIDTH = 160  # columns where the output is no terminal
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+_ENDLESS = 1000  # columns, wider than any table
+_FOLDED = 60  # columns of reasons before they go on in a second line
+out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -50,6 +51,12 @@ def fail(text: str) -> None:
         err.print(f"[red]error:[/] {escape(line)}")
 
 
+def need_place(path: Path | None) -> None:
+    """Stop before long work whose figures could not be written at its end; BadInput names the missing directory."""
+    if path and not path.parent.is_dir():
+        raise BadInput(f"{path}: cannot be written: {path.parent} is no directory; name another file")
+
+
 def write_json(path: Path, figures: Any) -> None:
     """Write figures as indented JSON, `-` to stdout; BadInput if the file cannot be written."""
     text = msgspec.json.format(msgspec.json.encode(figures), indent=2).decode() + "\n"
@@ -71,8 +78,15 @@ def grid(title: str, columns: Sequence[str], right: Collection[str] = (), folded
     """Start a plain table; the columns named in `right` hold figures, those in `folded` go on in a second line."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in folded, overflow="fold")
+        justify: JustifyMethod = "right" if name in right else "left"
+        table.add_column(name, justify=justify, overflow="fold", max_width=_FOLDED if name in folded else None)
     return table
+
+
+def show(table: Table) -> None:
+    """Print a table as wide as it is: a terminal that is too narrow breaks its lines, but no figure is cut off."""
+    needed = out.measure(table, options=out.options.update(width=_ENDLESS)).maximum
+    Console(highlight=False, soft_wrap=True, width=max(out.width, needed)).print(table)
 
 
 class _Rate(ProgressColumn):

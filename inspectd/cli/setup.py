@@ -71,6 +71,7 @@ def calibrate(
     from inspectd.station.load import load
 
     learning.need_extra()
+    screen.need_place(json)
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     product = options.product(options.station(loaded, station), product)

@@ -17,7 +17,7 @@ def show(status: Status) -> None:
     """Print every figure of a status."""
     print_health(status)
     for table in (processes(status), ledger(status), outcomes(status), channels(status)):
-        screen.out.print(table)
+        screen.show(table)
 
 
 def print_health(status: Status) -> None:
@@ -74,7 +74,7 @@ def channels(status: Status) -> Table:
 
 
 def _count(counts: Counts, name: str) -> str:
-    return f"{counts.get(name, 0):g}"
+    return f"{counts.get(name, 0):.0f}"
 
 
 def _time(seconds: float) -> str:

@@ -166,6 +166,23 @@ def test_a_false_reject_share_that_is_none_is_refused(line: Path, share: str) ->
     assert "--max-false-reject: expected a share" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["calibrate", "flange", "--good", "x"],
+        ["evaluate", "flange", "x"],
+        ["benchmark", "line"],
+        ["benchmark", "accuracy", "--data", "x"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_long_work_whose_figures_could_not_be_written_is_refused_at_once(line: Path, words: list[str]) -> None:
+    """Not after minutes."""
+    result = inspectd(*words, "--json", line / "missing" / "figures.json")
+    assert result.exit_code == 2
+    assert f"{line / 'missing'} is no directory" in result.stderr
+
+
 def test_calibrate_on_a_folder_without_pictures_is_bad_input(line: Path) -> None:
     """The folder is named; no bundle is written."""
     result = inspectd("calibrate", "flange", "--good", line)

@@ -1,0 +1,78 @@
+"""What stands on the terminal: every figure, whatever the width, and a foreign word never read as markup."""
+
+import pytest
+
+from inspectd.cli import screen, status_page
+from inspectd.supervisor.status import Overall, ProcessStatus, SourceStatus, Status
+from inspectd.wire.messages import HealthState, StationBeat
+
+STATUS = Status(
+    pid=7,
+    up_s=3725.0,
+    ready=True,
+    stopping=False,
+    health=Overall(HealthState.DEGRADED, ["camera [b]gone[/b]"]),
+    processes=[
+        ProcessStatus("dispatchd", 8, "up", 61.0, 2, HealthState.OK, [], "killed by SIGKILL", False, {}),
+        ProcessStatus("ingestd-washer", 0, "back-off", 0.0, 5, HealthState.FAULT, ["no [red] picture"], "", False, {}),
+        ProcessStatus("plcd-line1", 9, "starting", 1.0, 0, None, [], "", False, {}),
+    ],
+    channels={"frames": {"dispatchd": {"sent": 0, "received": 12345, "refused": 0, "bad": 1}}},
+    ledger={"washer": {"triggers": 1_234_567.0, "pass": 1_234_560.0, "undecided": 7.0, "reason.late": 7.0}},
+    outcomes={"washer": {"delivered": 5.0, "fail_safe(plc_down)": 2.0}},
+    dispatch={},
+    sources={"washer": SourceStatus(False, {})},
+    stations={"washer": StationBeat(ready=False, fingerprint="", product="default", fault="no bundle")},
+)
+
+
+def test_a_status_is_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """Health, processes, ledger, outcomes and channels, each with its figures, and reasons as they were said."""
+    status_page.show(STATUS)
+    shown = capsys.readouterr().out
+    for words in (
+        "DEGRADED, ready, pid 7, up 1:02:05", "camera [b]gone[/b]", "station washer: no bundle; product default, bundle none",
+        "killed by SIGKILL", "no [red] picture", "back-off", "1234567", "1234560", "late", "plc_down", "12345",
+    ):  # fmt: skip
+        assert words in shown, words
+
+
+def test_a_narrow_terminal_cuts_no_figure_off(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines become longer than the terminal is wide; it breaks them, and everything stays readable."""
+    monkeypatch.setenv("COLUMNS", "30")
+    table = screen.grid("", [f"column {n}" for n in range(8)], right=["column 7"])
+    table.add_row(*(f"value-of-{n}" for n in range(8)))
+    screen.show(table)
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) == 2
+    assert all(f"value-of-{n}" in shown for n in range(8))
+
+
+def test_a_long_reason_goes_on_in_a_second_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the columns that may be folded are."""
+    table = screen.grid("", ["process", "why"], folded=["why"])
+    table.add_row("dispatchd", "because " * 20)
+    screen.show(table)
+    shown = capsys.readouterr().out
+    assert shown.count("because") == 20
+    assert len(shown.splitlines()) > 2
+
+
+def test_progress_tells_every_stage_and_that_it_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """Stages without anything to do are left out; a stage that ended early is shown as finished."""
+    with screen.Bars() as bars:
+        bars.stage("pictures", 4)(3)
+        bars.stage("nothing", 0)(0)
+        advance = bars.stage("bank", 2)
+        advance(1)
+        advance(1)
+    told = capsys.readouterr().err
+    assert "4/4" in told
+    assert "2/2" in told
+    assert "nothing" not in told
+
+
+def test_an_error_of_many_lines_is_many_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """One problem a line, each marked, so that grep finds them."""
+    screen.fail("a: [x]\nb")
+    assert capsys.readouterr().err == "error: a: [x]\nerror: b\n"
