@@ -171,6 +171,8 @@ class Dispatch:
             case SourceState(station=station, run=run, last_seq=last, camera=camera) if station in self._config.stations:
                 if camera:
                     self._cameras[station] = sender
+                if camera == (self._config.stations[station].trigger == "plc"):
+                    return  # a camera that numbers nothing, or a PLC that does not trigger this station
                 assigned = self._stations.assigned(station)
                 self._record(self._ledger.gap(station, run, last, assigned, now, clock.utc_ns()))
 

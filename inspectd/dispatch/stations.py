@@ -42,7 +42,8 @@ class Stations:
 
     def _read(self, name: str, products: Iterable[str]) -> _Station:
         names = list(products)
-        station = _Station(names[0])
+        selected = self._state.read_product(name)
+        station = _Station(selected if selected in names else names[0])
         for product in names:
             try:
                 current = self._state.read_current(name, product)
@@ -134,5 +135,6 @@ class Stations:
         station = self._stations.get(name)
         if station is None or product not in station.currents:
             return f"{name}: no active bundle for product {product!r}"
+        self._state.write_product(name, product)
         station.product = product
         return ""

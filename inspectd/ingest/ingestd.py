@@ -72,7 +72,8 @@ class Ingest:
         self._triggers, self._frames = hub.connect("triggers"), hub.connect("frames")
         self._beats = hub.connect("beats")
         self._child = Child(hub, seat)
-        self._run = seat.state.next_run(self._name)
+        self._numbers = self._station.trigger != "plc"  # else plcd numbers the parts, and this only takes their pictures
+        self._run = seat.state.next_run(self._name) if self._numbers else 0
         self._seq = 0
         self._outbox: Outbox[tuple[Key, bool]] = Outbox(limit=RETAINED)
         self._inside: set[Key] = set()  # sent and not yet closed

@@ -55,7 +55,7 @@ class Plcd:
         self._hub, self._adapter, self._process, self._stations = hub, adapter, seat.process, stations
         self._handshakes = {name: Handshake(_terms(station, now_ns, heartbeat_ns)) for name, station in stations.items()}
         triggering = [name for name, station in stations.items() if station.trigger == "plc"]
-        self._sources = {name: Source(name, seat.state.next_run(f"{name}.plc")) for name in triggering}
+        self._sources = {name: Source(name, seat.state.next_run(name)) for name in triggering}
         self._child = Child(hub, seat)
         self._link = Link(hub, seat.subject, identity, self._sources)
         self._controls = {name: hub.connect("control", f"{identity}:{name}") for name in stations}

@@ -19,7 +19,7 @@ class Current(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class StateDir:
-    """Paths under the state directory. Only `replace` and `next_run` write."""
+    """Paths under the state directory. `next_run` and the `write_…` functions replace small files whole."""
 
     root: Path
 
@@ -70,9 +70,20 @@ class StateDir:
         """Replace the active bundle of a station's product, whole or not at all."""
         replace(self.product(station, product) / "current", msgspec.json.encode(current))
 
-    def next_run(self, source: str) -> int:
-        """Count one more start of a trigger source; on disk before it returns."""
-        path = self.root / "runs" / source
+    def read_product(self, station: str) -> str:
+        """Read the product that was selected last; empty if none ever was."""
+        try:
+            return (self.root / "stations" / station / "product").read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def write_product(self, station: str, product: str) -> None:
+        """Keep the selected product over restarts."""
+        replace(self.root / "stations" / station / "product", product.encode())
+
+    def next_run(self, station: str) -> int:
+        """Count one more start of a station's trigger source, whichever process that is; on disk before it returns."""
+        path = self.root / "runs" / station
         try:
             run = int(path.read_text(encoding="ascii")) + 1
         except FileNotFoundError:
