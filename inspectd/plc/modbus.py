@@ -9,12 +9,16 @@ import asyncio
 import logging
 import os
 import socket
+import struct
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from pymodbus.constants import ExcCodes
+from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusTcpServer
+from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from inspectd.errors import PlcError
@@ -34,6 +38,9 @@ _READ_INPUT = 4
 _BITS = frozenset({1, 2, 5, 15})  # coils and discrete inputs: we have none
 _ANY_UNIT = 0
 _START_S = 5.0
+_HEAD = 6  # bytes of a request up to its length field, which counts the rest
+_SHORTEST, _LONGEST = 2, 254  # bytes from the unit id on
+_PENDING_MAX = 16 * 260  # bytes: as many requests as a Modbus server need take before it has answered the first
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))  # an unplugged peer: gone in 25 s
 
 
@@ -104,7 +111,7 @@ class ModbusTcp:
     # --- in the loop thread ------------------------------------------------------------------------------------------
 
     async def _listen(self) -> ModbusTcpServer:
-        server = ModbusTcpServer(self._device(), address=self._address)
+        server = _Server(self._device(), address=self._address)
         await server.serve_forever(background=True)  # RuntimeError if it cannot listen
         assert isinstance(server.transport, asyncio.Server)
         for listening in server.transport.sockets:
@@ -125,12 +132,13 @@ class ModbusTcp:
     async def _on_request(
         self, function: int, start: int, address: int, count: int, registers: list[int], values: list[int] | list[bool] | None
     ) -> ExcCodes | None:
-        """One request whose addresses exist: `registers` begin at `start` and are what pymodbus will answer from."""
-        if function in _BITS:
-            return ExcCodes.ILLEGAL_ADDRESS
+        """One request: `registers` begin at address `start` and are what pymodbus will answer from."""
         stride = INPUT_STRIDE if function == _READ_INPUT else HOLDING_STRIDE
+        blocks = range(address // stride, (address + count - 1) // stride + 1)
+        if function in _BITS or not self._stations.keys() >= set(blocks):  # some pymodbus versions let gaps pass
+            return ExcCodes.ILLEGAL_ADDRESS
         with self._lock:
-            for block in range(address // stride, (address + count - 1) // stride + 1):
+            for block in blocks:
                 base = block * stride
                 own = slice(base - start, base - start + stride)
                 if function == _READ_INPUT:
@@ -177,6 +185,50 @@ class ModbusTcp:
         except OSError as error:
             return error.strerror or str(error)
         return ""
+
+
+class _Server(ModbusTcpServer):
+    """pymodbus's server with our connections."""
+
+    def callback_new_connection(self) -> "_Connection":
+        return _Connection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
+
+
+class _Connection(ServerRequestHandler):
+    """One client. pymodbus loses requests that arrive before it has answered; so it is handed one at a time.
+
+    | transaction (2 bytes) | protocol (2): 0 | length of the rest (2) | unit (1) | function (1) | ...
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)  # type: ignore[no-untyped-call]
+        self._pending = bytearray()
+        self._busy = False
+
+    def data_received(self, data: bytes) -> None:
+        self._pending += data
+        if len(self._pending) > _PENDING_MAX:
+            self.close()  # no Modbus client, or one that does not wait for answers
+        elif not self._busy:
+            self._next()
+
+    def _next(self) -> None:
+        """Hand over the oldest request once it is whole."""
+        self._busy = False
+        if len(self._pending) < _HEAD:
+            return
+        protocol, length = struct.unpack_from(">HH", self._pending, 2)
+        if protocol != 0 or not _SHORTEST <= length <= _LONGEST:
+            self.close()
+            return
+        if len(self._pending) >= _HEAD + length:
+            request, self._pending = bytes(self._pending[: _HEAD + length]), self._pending[_HEAD + length :]
+            self._busy = True
+            super().data_received(request)
+
+    def server_send(self, pdu: ModbusPDU, addr: tuple[str, int] | None) -> None:
+        super().server_send(pdu, addr)  # type: ignore[no-untyped-call]
+        self.loop.call_soon(self._next)
 
 
 async def _shut(server: ModbusTcpServer) -> None:

@@ -2,8 +2,10 @@
 
 import select
 import socket
+import struct
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,15 +99,69 @@ class TestRefusals:
             assert plc.write_multiple_registers(0, [0xFFFF, 0xFFFF, 0xFFFF])
             assert plc.read_input_registers(0, 3) == [0, 0, 1]
 
-    def test_bytes_that_are_no_modbus_disturb_nobody_else(
-        self, server: ModbusTcp, address: str, capfd: pytest.CaptureFixture[str]
-    ) -> None:
+
+class TestBytes:
+    """Requests as they come from the wire."""
+
+    READ = "0004 0002 0001"  # function 4, register 2, one of them
+
+    @pytest.fixture
+    def wire(self, server: ModbusTcp, address: str) -> Iterator[socket.socket]:
         host, port = address.split(":")
-        with socket.create_connection((host, int(port))) as stranger, client(address) as plc:
-            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" * 50)
-            stranger.sendall(bytes.fromhex("000100000006010400000000"))  # reads no registers at all
-            for _ in range(3):
-                assert plc.read_input_registers(2, 1) == [1]
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            yield connection
+
+    @staticmethod
+    def request(transaction: int, body: str = READ, protocol: int = 0) -> bytes:
+        raw = bytes.fromhex(body)
+        return struct.pack(">HHH", transaction, protocol, len(raw)) + raw
+
+    @staticmethod
+    def answers(wire: socket.socket, count: int) -> list[tuple[int, bytes]]:
+        """Transaction and body of so many answers."""
+        stream = wire.makefile("rb")
+        heads = (struct.unpack(">HHH", stream.read(6)) for _ in range(count))
+        return [(transaction, stream.read(length)) for transaction, _, length in heads]
+
+    def test_requests_that_come_together_are_all_answered_in_order(self, wire: socket.socket) -> None:
+        wire.sendall(b"".join(self.request(n) for n in range(1, 17)))
+        assert self.answers(wire, 16) == [(n, bytes.fromhex("0004 02 0001")) for n in range(1, 17)]
+
+    def test_a_write_and_the_read_behind_it_take_effect_in_order(self, wire: socket.socket, server: ModbusTcp) -> None:
+        wire.sendall(self.request(1, "0006 0000 0002") + self.request(2, "0003 0000 0001"))
+        assert self.answers(wire, 2)[1] == (2, bytes.fromhex("0003 02 0002"))
+        assert server.take().events == [Written("first", Control(Command.TRIGGER), Image())]
+
+    def test_a_request_in_pieces_is_answered_when_it_is_whole(self, wire: socket.socket) -> None:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in self.request(7):
+            wire.sendall(bytes([byte]))
+        assert self.answers(wire, 1) == [(7, bytes.fromhex("0004 02 0001"))]
+
+    def test_an_unknown_function_is_refused_and_the_connection_lives(self, wire: socket.socket) -> None:
+        wire.sendall(self.request(1, "0063 0000") + self.request(2))
+        (refusal, answer) = self.answers(wire, 2)
+        assert refusal[1][1] & 0x80
+        assert answer == (2, bytes.fromhex("0004 02 0001"))
+
+    @pytest.mark.parametrize(
+        "strange",
+        [
+            b"GET / HTTP/1.1\r\n\r\n",
+            struct.pack(">HHH", 1, 0, 1) + b"\0",  # no function
+            struct.pack(">HHH", 1, 0, 300) + bytes(300),  # longer than any request
+            bytes(20_000),
+        ],
+    )
+    def test_bytes_that_are_no_modbus_end_their_own_connection_alone(
+        self, wire: socket.socket, server: ModbusTcp, address: str, strange: bytes, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        with client(address) as plc:
+            assert plc.read_input_registers(2, 1) == [1]
+            wire.sendall(strange)
+            with suppress(ConnectionResetError):
+                assert wire.recv(1) == b""
+            assert plc.read_input_registers(2, 1) == [1]
         assert capfd.readouterr().err == ""
 
 
