@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inspectd.station.state import StateDir
+from inspectd.station.state import Current, StateDir
 
 
 @pytest.fixture
@@ -24,3 +24,26 @@ def state(tmp_path: Path) -> StateDir:
     root = tmp_path / "state"
     root.mkdir()
     return StateDir(root)
+
+
+SMALL = "method: {backbone: lite0, layers: [4], input_px: 64, bank: 200}"
+
+
+@pytest.fixture(scope="session")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with made parts and the state directory of a station calibrated on them: small, so that it takes seconds."""
+    # imported here: the tests that export backbones run where neither matplotlib nor YAML is
+    from calibration.build import calibrate  # noqa: PLC0415
+    from inspectd.demo import parts  # noqa: PLC0415
+    from inspectd.station import load  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("calibrated")
+    parts.write(folder / "parts", count=40, seed=5)
+    (folder / "stations").mkdir()
+    text = f"station: flange\ncamera: {{kind: folder, path: ../parts/test/good}}\ndeadline_ms: 1000\n{SMALL}\n"
+    (folder / "stations" / "flange.yaml").write_text(text)
+    state = StateDir(folder / "state")
+    config = load.load(folder / "stations")
+    made = calibrate(config, "flange", "default", folder / "parts/train/good", None, state)
+    state.write_current("flange", "default", Current(made.number, made.fingerprint, made.threshold))
+    return folder

@@ -1,4 +1,4 @@
-"""One calibrated station for all tests of the line, and a line that any test can run in a folder of its own."""
+"""A line that any test can run in a folder of its own."""
 
 import shutil
 import socket
@@ -7,28 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from calibration.build import calibrate
-from inspectd.demo import parts
-from inspectd.station import load
-from inspectd.station.state import Current, StateDir
 from tests.line.rig import Rig
-
-SMALL = "method: {backbone: lite0, layers: [4], input_px: 64, bank: 200}"
-
-
-@pytest.fixture(scope="session")
-def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with made parts and the state directory of a station calibrated on them: small, so that it takes seconds."""
-    folder = tmp_path_factory.mktemp("calibrated")
-    parts.write(folder / "parts", count=40, seed=5)
-    (folder / "stations").mkdir()
-    text = f"station: flange\ncamera: {{kind: folder, path: ../parts/test/good}}\ndeadline_ms: 1000\n{SMALL}\n"
-    (folder / "stations" / "flange.yaml").write_text(text)
-    state = StateDir(folder / "state")
-    config = load.load(folder / "stations")
-    made = calibrate(config, "flange", "default", folder / "parts/train/good", None, state)
-    state.write_current("flange", "default", Current(made.number, made.fingerprint, made.threshold))
-    return folder
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""The shipped base graphs are a fresh export of the packages' weights, and compute what the torch modules compute."""
+
+import hashlib
+import importlib
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+
+from calibration import backbones, graphs
+
+# the exporter itself warns of what torch will drop
+pytestmark = [pytest.mark.export, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
+
+
+@pytest.fixture(scope="module", params=sorted(backbones.RECIPES))
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name):
+    return backbones.lite(name)
+
+
+@pytest.fixture(scope="module")
+def fresh(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "fresh.onnx"
+    backbones.export(model, path)
+    return path
+
+
+def run(path, pixels):
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"pixels": pixels})
+
+
+def noise(*shape):
+    return np.random.default_rng(4).integers(0, 256, shape, np.uint8)
+
+
+def test_weights_of_the_shipped_graph_are_those_of_a_fresh_export(name, fresh):
+    shipped, exported = (
+        {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+        for path in (graphs.SHIPPED / f"{name}.onnx", fresh)
+    )
+    assert shipped.keys() == exported.keys()
+    for tensor, values in shipped.items():
+        assert values == pytest.approx(exported[tensor], rel=1e-6, abs=1e-7), tensor
+
+
+def test_outputs_of_the_shipped_graph_are_those_of_a_fresh_export(name, fresh):
+    pixels = noise(2, 96, 64, 3)
+    for shipped, exported in zip(run(graphs.SHIPPED / f"{name}.onnx", pixels), run(fresh, pixels), strict=True):
+        assert shipped == pytest.approx(exported, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 64, 3), (3, 96, 160, 3)])
+def test_every_block_of_the_shipped_graph_equals_the_torch_module(name, model, shape):
+    pixels = noise(*shape)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(pixels))
+    for computed, block in zip(run(graphs.SHIPPED / f"{name}.onnx", pixels), expected, strict=True):
+        assert np.abs(computed - block.numpy()).max() <= 1e-4 * max(1.0, float(block.abs().max()))
+
+
+def test_taps_of_the_shipped_graph_are_those_of_the_torch_module(name, model):
+    assert graphs.layers_of(graphs.SHIPPED / f"{name}.onnx") == backbones.taps(model)
+
+
+def test_the_note_of_origin_names_the_weights_that_were_exported(name):
+    origin = json.loads((graphs.SHIPPED / "origin.json").read_text())[name]
+    recipe = backbones.RECIPES[name]
+    path = getattr(importlib.import_module(recipe.package), recipe.weights).get_model_file_path()
+    with open(path, "rb") as stream:
+        assert hashlib.file_digest(stream, "sha256").hexdigest() == origin["weights_sha256"]

@@ -1,0 +1,195 @@
+"""Cut graphs equal a plain NumPy reference on the base graph's own outputs, at every layer setting and size."""
+
+import hashlib
+import math
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from calibration import graphs
+from inspectd.errors import BadInput
+
+LITE0 = graphs.SHIPPED / "lite0.onnx"
+
+
+def run(model: bytes, pixels: np.ndarray) -> list[np.ndarray]:
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, {"pixels": pixels})
+
+
+def noise(*shape):
+    return np.random.default_rng(2).integers(0, 256, shape, np.uint8)
+
+
+def slow_average(values, patch):
+    """Mean over the neighbourhood p x p of each cell of [B,d,h,w], as far as it lies on the map."""
+    reach = patch // 2
+    averaged = np.empty_like(values)
+    for y, x in np.ndindex(values.shape[2:]):
+        around = values[:, :, max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+        averaged[:, :, y, x] = around.mean(axis=(2, 3))
+    return averaged
+
+
+def slow_sample(values, y, x):
+    """Bilinear value of [B,d,h,w] at fractional cells, the border repeated."""
+    y, x = (min(max(at, 0), side - 1) for at, side in zip((y, x), values.shape[2:], strict=True))
+    low, left = math.floor(y), math.floor(x)
+    high, right = min(low + 1, values.shape[2] - 1), min(left + 1, values.shape[3] - 1)
+    above = values[:, :, low, left] * (1 - x + left) + values[:, :, low, right] * (x - left)
+    below = values[:, :, high, left] * (1 - x + left) + values[:, :, high, right] * (x - left)
+    return above * (1 - y + low) + below * (y - low)
+
+
+def slow_vectors(base, pixels, layers, patch):
+    """Average each tap, then read it at the input pixels on which the cells of the shallowest tap are centred."""
+    taps = graphs.layers_of(base)
+    outputs = dict(zip(taps, run(base.read_bytes(), pixels), strict=True))
+    grid = min((taps[layer] for layer in layers), key=lambda tap: tap.stride)
+    h, w = pixels.shape[1] // grid.stride, pixels.shape[2] // grid.stride
+    vectors = np.empty((len(pixels), h, w, sum(taps[layer].channels for layer in layers)), np.float32)
+    for y, x in np.ndindex(h, w):
+        at = [grid.stride * i + grid.offset for i in (y, x)]
+        parts = [
+            slow_sample(slow_average(outputs[layer], patch), *((a - taps[layer].offset) / taps[layer].stride for a in at))
+            for layer in layers
+        ]
+        vectors[:, y, x] = np.concatenate(parts, axis=1)
+    return vectors
+
+
+@pytest.mark.parametrize(("layers", "patch"), [((4,), 1), ((4, 10), 3), ((3, 4), 3), ((10, 2), 1), ((2, 4, 8), 5)])
+def test_a_cut_graph_gives_what_the_definition_gives(layers, patch):
+    pixels = noise(2, 64, 96, 3)
+    (vectors,) = run(graphs.cut(LITE0, layers, patch), pixels)
+    assert vectors == pytest.approx(slow_vectors(LITE0, pixels, layers, patch), rel=1e-4, abs=1e-4)
+
+
+def toy(path, taps, kernels):
+    """Base graph of average poolings of stride 2 with different padding, so that cells have different centres."""
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["real"], ["start"], perm=[0, 3, 1, 2]),
+    ]
+    source = "start"
+    for index, (kernel, pads) in enumerate(kernels):
+        nodes.append(
+            helper.make_node("AveragePool", [source], [f"block_{index}"], kernel_shape=[kernel] * 2, strides=[2, 2], pads=pads)
+        )
+        source = f"block_{index}"
+    shape = ["b", 3, "h", "w"]
+    outputs = [helper.make_tensor_value_info(f"block_{i}", TensorProto.FLOAT, shape[:2] + [f"h{i}", f"w{i}"]) for i in taps]
+    inputs = [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["b", "h", "w", 3])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "toy", inputs, outputs, []), opset_imports=[helper.make_opsetid("", 18)], ir_version=10
+    )
+    path.write_bytes(graphs.as_base(model, taps))
+    return path
+
+
+HALF = (2, [0, 0, 0, 0])  # cell i covers pixels 2i and 2i + 1
+CENTRED = (3, [1, 1, 0, 0])  # centred on pixel 2i, as in symmetric padding
+LATE = (3, [0, 0, 1, 1])  # centred on pixel 2i + 1, as TensorFlow pads
+
+
+@pytest.mark.parametrize(
+    ("kernels", "offsets"),
+    [((LATE, LATE, LATE), (1, 3, 7)), ((CENTRED, CENTRED, CENTRED), (0, 0, 0)), ((CENTRED, HALF, HALF), (0, 1, 3))],
+)
+@pytest.mark.parametrize("layers", [(0, 1), (0, 2), (1, 2), (2, 0, 1)])
+def test_taps_are_aligned_for_every_way_of_padding(tmp_path, kernels, offsets, layers):
+    taps = {i: graphs.Tap(3, 2 ** (i + 1), offset) for i, offset in enumerate(offsets)}
+    base = toy(tmp_path / "toy.onnx", taps, kernels)
+    pixels = noise(1, 32, 64, 3)
+    (vectors,) = run(graphs.cut(base, layers, 1), pixels)
+    assert vectors == pytest.approx(slow_vectors(base, pixels, layers, 1), rel=1e-5, abs=1e-3)
+
+
+def test_a_slope_stays_a_slope_through_all_taps(tmp_path):
+    """On a picture that rises evenly, aligned taps agree wherever no border is near."""
+    taps = {i: graphs.Tap(3, 2 ** (i + 1), 2 ** (i + 1) - 1) for i in range(3)}
+    base = toy(tmp_path / "toy.onnx", taps, (LATE, LATE, LATE))
+    pixels = np.repeat(np.arange(64, dtype=np.uint8)[None, None, :, None], 64, axis=1).repeat(3, axis=3)
+    (vectors,) = run(graphs.cut(base, (0, 1, 2), 1), pixels)
+    inner = vectors[0, 8:-8, 8:-8]
+    assert inner[..., 0:3] == pytest.approx(inner[..., 3:6])
+    assert inner[..., 0:3] == pytest.approx(inner[..., 6:9])
+
+
+class TestCutting:
+    def test_what_lies_behind_the_last_tap_is_gone(self):
+        assert len(graphs.cut(LITE0, (4,), 3)) < len(LITE0.read_bytes()) / 5
+
+    def test_the_same_inputs_give_the_same_bytes(self):
+        assert graphs.cut(LITE0, (4, 10), 3) == graphs.cut(LITE0, (4, 10), 3)
+
+    def test_all_shipped_layers_are_offered(self):
+        assert list(graphs.layers_of(LITE0)) == list(range(11))
+        assert list(graphs.layers_of(graphs.SHIPPED / "lite2.onnx")) == list(range(20))
+        assert graphs.layers_of(LITE0)[10] == graphs.Tap(112, 16, 15)
+
+    @pytest.mark.parametrize("layers", [(4, 14), (), (4, 4), (-1,)])
+    def test_layers_that_are_not_there_are_refused_with_those_that_are(self, layers):
+        with pytest.raises(BadInput, match=r"lite0: expected different layers out of \[0, 1, .* 10\], got"):
+            graphs.cut(LITE0, layers, 3)
+
+    def test_a_file_that_is_no_graph_is_refused(self, tmp_path):
+        (tmp_path / "mine.onnx").write_bytes(b"no graph")
+        with pytest.raises(BadInput, match=r"mine\.onnx: expected a base graph"):
+            graphs.layers_of(tmp_path / "mine.onnx")
+
+    def test_a_graph_that_names_no_taps_is_refused(self, tmp_path):
+        (tmp_path / "cut.onnx").write_bytes(graphs.cut(LITE0, (1,), 1))
+        with pytest.raises(BadInput, match="names its taps"):
+            graphs.layers_of(tmp_path / "cut.onnx")
+
+
+class TestBaseGraphs:
+    def test_shipped_and_added_ones_are_found(self, state):
+        state.backbones.mkdir()
+        (state.backbones / "mine.onnx").touch()
+        assert graphs.base_graph("lite2", state.backbones) == graphs.SHIPPED / "lite2.onnx"
+        assert graphs.base_graph("mine", state.backbones) == state.backbones / "mine.onnx"
+
+    def test_an_unknown_one_is_refused_with_those_that_are_known(self, state):
+        graphs.store(state.backbones, b"a cut graph")
+        with pytest.raises(BadInput, match="backbone resnet18: expected one of lite0, lite2;"):
+            graphs.base_graph("resnet18", state.backbones)
+
+    @pytest.mark.parametrize(("name", "megabytes"), [("lite0", 2.8), ("lite2", 14.6)])
+    def test_shipped_graphs_are_small_and_hold_nothing_of_the_machine_that_made_them(self, name, megabytes):
+        data = (graphs.SHIPPED / f"{name}.onnx").read_bytes()
+        assert len(data) / 1e6 == pytest.approx(megabytes, abs=0.15)
+        assert not any(word in data for word in (b".py", b"/root", b"site-packages"))
+
+    def test_the_note_of_origin_fits_the_files(self):
+        origin = graphs.json.loads((graphs.SHIPPED / "origin.json").read_text())
+        assert {name: entry["sha256"] for name, entry in origin.items()} == {
+            path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in graphs.SHIPPED.glob("*.onnx")
+        }
+
+
+class TestStore:
+    def test_a_graph_is_kept_once_by_its_sha256(self, state):
+        sha256 = graphs.store(state.backbones, b"graph")
+        path = state.backbones / f"{sha256}.onnx"
+        before = path.stat().st_mtime_ns
+        assert sha256 == hashlib.sha256(b"graph").hexdigest()
+        assert graphs.store(state.backbones, b"graph") == sha256
+        assert (path.read_bytes(), path.stat().st_mtime_ns) == (b"graph", before)
+
+    def test_a_damaged_copy_is_replaced(self, state):
+        sha256 = graphs.store(state.backbones, b"graph")
+        (state.backbones / f"{sha256}.onnx").write_bytes(b"grap")
+        graphs.store(state.backbones, b"graph")
+        assert (state.backbones / f"{sha256}.onnx").read_bytes() == b"graph"
+
+
+def test_weights_of_the_cut_are_those_of_the_base():
+    base, cut = onnx.load(LITE0).graph, onnx.load_from_string(graphs.cut(LITE0, (4, 10), 3)).graph
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in base.initializer}
+    for tensor in cut.initializer:
+        if tensor.name in weights:
+            assert np.array_equal(numpy_helper.to_array(tensor), weights[tensor.name])
