@@ -92,16 +92,9 @@ class Demo:
         (self._dir / "line").mkdir()
         if self._options.seed is not None:
             self._set_seed(self._config_dir / source.name, self._options.seed)
-        seed = self._options.seed if self._options.seed is not None else self._seed_of_file()
+        seed = load.load(self._config_dir, cameras=False).stations[STATION].seed  # its pictures are not there yet
         self._terminal.say(f"unpacking {self._options.kind}-crystalline solar cells of ELPV (CC BY-NC-SA 4.0), seed {seed}")
         return cells.unpack(self._dir, seed, self._options.kind, self._options.parts).truth
-
-    def _seed_of_file(self) -> int:
-        placeholder = self._dir / "line" / "placeholder.png"  # a station file with an empty folder does not load
-        placeholder.touch()
-        seed = load.load(self._config_dir).stations[STATION].seed
-        placeholder.unlink()
-        return seed
 
     @staticmethod
     def _set_seed(file: Path, seed: int) -> None:

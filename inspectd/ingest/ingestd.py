@@ -34,6 +34,7 @@ from inspectd.wire.sockets import Hub
 RETAINED = 10_000  # trigger headers kept while dispatch is down
 REOPEN_NS = 1_000 * clock.MS
 BEAT_STALE_NS = 300 * clock.MS
+NOT_SOFTWARE = "expected a station with `trigger: software`, got `trigger: {}`; change the station file to trigger it by hand"
 PLACE_AGAIN_NS = 2 * clock.MS  # a full channel says nothing when it has room again: it is looked at so often
 
 

@@ -121,7 +121,10 @@ class Hub:
         self._ports: list[Port] = []
 
     def bind(self, name: str) -> Port:
-        """Open the binding side of a channel; DaemonError if somebody else holds it."""
+        """Open the binding side of a channel; DaemonError if the directory does not allow it.
+
+        libzmq takes an ipc endpoint over from whoever held it: only the lock in the run directory keeps two daemons apart.
+        """
         port = self._port(name, side=0)
         try:
             port.socket.bind(self._endpoint(name))
