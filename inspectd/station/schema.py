@@ -129,6 +129,9 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=64, description="worker processes")] = 1
     threads: Annotated[int, Meta(ge=1, le=64, description="threads of each worker")] = 2
     max_batch: Annotated[int, Meta(ge=1, le=64, description="most pictures in one forward pass")] = 8
+    device: Annotated[Literal["cpu", "cuda"], Meta(description="cuda: an NVIDIA GPU, with the extra gpu instead of cpu")] = (
+        "cpu"
+    )
 
 
 class Plc(Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
         "pip install 'inspectd[cpu]' for any PC, or 'inspectd[gpu]' for one with an NVIDIA GPU"
     ) from error
 
-Provider = Literal["cpu", "cuda"]
+Device = Literal["cpu", "cuda"]
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
@@ -33,15 +33,19 @@ class Backbone:
     _session: Any
 
     @classmethod
-    def open(cls, path: Path, threads: int = 1, provider: Provider = "cpu") -> "Backbone":
-        """Load `<sha256>.onnx`; BadBundle if it is missing, damaged or no graph of ours."""
+    def open(cls, path: Path, threads: int = 1, device: Device = "cpu") -> "Backbone":
+        """Load `<sha256>.onnx`; BadBundle if it is missing, damaged or no graph of ours, MissingExtra without the device."""
         data = _read(path)
         try:
-            session = onnxruntime.InferenceSession(data, _options(threads), providers=_PROVIDERS[provider])
+            session = onnxruntime.InferenceSession(data, _options(threads), providers=_PROVIDERS[device])
             properties = session.get_modelmeta().custom_metadata_map
             stride, offset = int(properties["stride"]), int(properties["offset"])
         except Exception as error:  # ONNX Runtime's exceptions share no base
             raise BadBundle(f"{path}: expected a graph cut for a station: {error}; calibrate the station again") from error
+        if _PROVIDERS[device][0] not in session.get_providers():
+            raise MissingExtra(
+                "device: cuda needs an NVIDIA GPU with its driver and pip install 'inspectd[gpu]' instead of [cpu]"
+            )
         return cls(path.stem, stride, offset, session.get_outputs()[0].shape[-1], session)
 
     def run(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

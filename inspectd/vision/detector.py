@@ -16,7 +16,7 @@ import numpy.typing as npt
 from inspectd.errors import BadBundle
 from inspectd.vision import bundle as bundles
 from inspectd.vision import preprocess, scoring
-from inspectd.vision.backbone import Backbone
+from inspectd.vision.backbone import Backbone, Device
 from inspectd.vision.bundle import Bundle, Manifest, Member
 from inspectd.vision.golden import check_golden
 from inspectd.vision.methods import Method
@@ -63,7 +63,7 @@ class Detector:
     @classmethod
     def open(
         cls, directory: Path, threads: int = 1, backbones: MutableMapping[str, Backbone] | None = None,
-        backbone_dir: Path | None = None,
+        backbone_dir: Path | None = None, device: Device = "cpu",
     ) -> "Detector":  # fmt: skip
         """Load a bundle and its graph; BadBundle naming file and reason, also if its golden pictures score otherwise.
 
@@ -75,7 +75,7 @@ class Detector:
         sha256 = _only_member(bundle).backbone
         if sha256 not in shared:
             graphs = backbone_dir or directory.absolute().parents[4] / "backbones"
-            shared[sha256] = Backbone.open(graphs / f"{sha256}.onnx", threads)
+            shared[sha256] = Backbone.open(graphs / f"{sha256}.onnx", threads, device)
         detector = cls(bundle, shared[sha256])
         try:
             check_golden(detector, bundle.golden)

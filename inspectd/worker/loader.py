@@ -12,6 +12,7 @@ import numpy as np
 
 from inspectd import clock
 from inspectd.errors import InspectdError
+from inspectd.station.schema import Workers
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.detector import Detector
 from inspectd.wire.messages import BundleRef
@@ -29,8 +30,8 @@ class Loaded(NamedTuple):
 class Loader:
     """One background thread; sessions are shared by the sha256 of their graph."""
 
-    def __init__(self, threads: int, max_batch: int) -> None:
-        self._threads, self._sizes = threads, sorted({1, max_batch})
+    def __init__(self, workers: Workers) -> None:
+        self._workers, self._sizes = workers, sorted({1, workers.max_batch})
         self._backbones: dict[str, Backbone] = {}
         self._wanted: queue.SimpleQueue[BundleRef] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Loaded] = queue.SimpleQueue()
@@ -54,7 +55,8 @@ class Loader:
 
     def _load(self, ref: BundleRef) -> Loaded:
         try:
-            detector = Detector.open(Path(ref.path), threads=self._threads, backbones=self._backbones)
+            threads, device = self._workers.threads, self._workers.device
+            detector = Detector.open(Path(ref.path), threads, self._backbones, device=device)
             if detector.fingerprint != ref.fingerprint:
                 return Loaded(ref, None, f"{ref.path}: expected fingerprint {ref.fingerprint}, got {detector.fingerprint}", {})
             return Loaded(ref, detector, "", {size: warm_up(detector, size) for size in self._sizes})

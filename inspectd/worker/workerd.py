@@ -34,7 +34,7 @@ class Worker:
         self._child = Child(hub, seat)
         workers = seat.config.line.workers
         self._max_batch = workers.max_batch
-        self._loader, self._timing = Loader(workers.threads, workers.max_batch), Timing()
+        self._loader, self._timing = Loader(workers), Timing()
         self._detectors: dict[str, Detector] = {}
         self._refused: dict[str, str] = {}
         self._wanted: set[str] = set()
