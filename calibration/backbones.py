@@ -6,14 +6,15 @@ so that cell i of the block is centred on input pixel `stride * i + offset`. gra
 """
 
 import importlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
+
+from calibration import graphs
+from calibration.graphs import Tap
 
 OPSET = 18
 _TRACED_PX = (2, 224, 256)  # batch, height, width that export traces; all three stay free
@@ -78,14 +79,10 @@ def export(model: Lite, path: Path) -> None:
         dynamic_shapes={"pixels": {0: batch, 1: 32 * rows, 2: 32 * columns}},
     )  # fmt: skip
     assert program is not None, "the exporter built on torch.export returns the program"
-    graph = program.model_proto
-    _strip(graph)
-    onnx.helper.set_model_props(graph, {"taps": json.dumps(taps(model), sort_keys=True)})
-    onnx.checker.check_model(graph, full_check=True)
-    path.write_bytes(graph.SerializeToString(deterministic=True))
+    path.write_bytes(graphs.as_base(program.model_proto, taps(model)))
 
 
-def taps(model: Lite) -> dict[str, dict[str, int]]:
+def taps(model: Lite) -> dict[int, Tap]:
     """Channels, stride and offset of every block, worked out from its convolutions' kernels, strides and padding.
 
     A convolution of kernel k, stride s and left padding p moves the centre of cell 0 by (k - 1) / 2 - p cells of its input.
@@ -99,24 +96,9 @@ def taps(model: Lite) -> dict[str, dict[str, int]]:
             stride *= convolution.stride[0]
             channels = convolution.out_channels
         if index:
-            found[f"block_{index - 1}"] = {"channels": channels, "stride": stride, "offset": int(offset)}
+            found[index - 1] = Tap(channels, stride, int(offset))
     return found
 
 
 def _convolutions(stage: torch.nn.Module) -> Iterator[Any]:
     return (module for module in stage.modules() if isinstance(module, torch.nn.Conv2d))
-
-
-def _strip(model: Any) -> None:
-    """Drop what the exporter notes of its own run: stack traces with paths, inferred shapes, producer."""
-    graph = model.graph
-    for field in ("producer_name", "producer_version"):
-        model.ClearField(field)
-    graph.ClearField("value_info")
-    graph.name = "backbone"
-    for thing in [model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output]:
-        thing.ClearField("doc_string")
-        thing.ClearField("metadata_props")
-    for index, output in enumerate(graph.output):
-        for axis, side in ((2, "h"), (3, "w")):
-            output.type.tensor_type.shape.dim[axis].dim_param = f"{side}_{index}"  # else numbered anew in each run

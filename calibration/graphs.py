@@ -11,8 +11,8 @@ stride s is centred on pixel s * i + s - 1, and the usual half-pixel resize woul
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,27 @@ def cut(base: Path, layers: Sequence[int], patch: int) -> bytes:
     nodes.append(helper.make_node("Transpose", ["concatenated"], [OUTPUT], perm=[0, 2, 3, 1]))
     whole = _assemble(model, nodes, constants, sum(offered[layer].channels for layer in layers))
     helper.set_model_props(whole, {"stride": str(grid.stride), "offset": str(grid.offset)})
-    onnx.checker.check_model(whole, full_check=True)
-    data: bytes = whole.SerializeToString(deterministic=True)
-    return data
+    return _sealed(whole)
+
+
+def as_base(model: Any, taps: Mapping[int, Tap]) -> bytes:
+    """Base graph of what an exporter made: checked, with its taps named, and nothing of the exporter's own run inside.
+
+    Exporters leave stack traces with paths, inferred shapes and numbered dimensions, which would differ from run to run.
+    """
+    graph = model.graph
+    for field in ("producer_name", "producer_version"):
+        model.ClearField(field)
+    graph.ClearField("value_info")
+    graph.name = "backbone"
+    for thing in [model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output]:
+        thing.ClearField("doc_string")
+        thing.ClearField("metadata_props")
+    for index, output in enumerate(graph.output):
+        for axis, side in ((2, "h"), (3, "w")):
+            output.type.tensor_type.shape.dim[axis].dim_param = f"{side}_{index}"
+    helper.set_model_props(model, {"taps": json.dumps({f"block_{i}": asdict(tap) for i, tap in taps.items()}, sort_keys=True)})
+    return _sealed(model)
 
 
 def store(backbones: Path, data: bytes) -> str:
@@ -107,6 +125,12 @@ def _taps(model: Any, base: Path) -> dict[int, Tap]:
     taps = json.loads(properties["taps"])
     by_number = {int(name.removeprefix("block_")): Tap(**tap) for name, tap in taps.items()}
     return dict(sorted(by_number.items()))
+
+
+def _sealed(model: Any) -> bytes:
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _average(name: str, patch: int) -> list[Any]:
