@@ -93,8 +93,8 @@ class Handshake:
         rose, fell = control.word & ~before.word, before.word & ~control.word
         if control.heartbeat != before.heartbeat:
             self._changed_ns = now_ns
-        held = control.word & Command.BUFFER_ENABLE, control.word & Command.RESULT_ACK
-        self.results.control(bool(held[0]), bool(held[1]), self._key(image), now_ns)
+        buffered, ack = Command.BUFFER_ENABLE in control.word, Command.RESULT_ACK in control.word
+        self.results.control(buffered, ack, self._key(image), now_ns)
         if (rose | fell) & Command.TRIGGER_ENABLE or rose & Command.CLEAR_FAULT:
             self._missed = self.results.overrun = False
         return self._trigger(rose, fell, before, now_ns) + self._execute(rose, fell, now_ns)
