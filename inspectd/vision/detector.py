@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from inspectd.errors import BadBundle
 from inspectd.vision import bundle as bundles
-from inspectd.vision import preprocess, scoring
+from inspectd.vision import neighbours, preprocess, scoring
 from inspectd.vision.backbone import Backbone, Device
 from inspectd.vision.bundle import Bundle, Manifest, Member
 from inspectd.vision.golden import check_golden
@@ -67,9 +67,11 @@ class Detector:
     ) -> "Detector":  # fmt: skip
         """Load a bundle and its graph; BadBundle naming file and reason, also if its golden pictures score otherwise.
 
+        `threads` holds for the graph and for all matrix products of this process.
         `backbones` by sha256 is looked up and added to, so that stations of one process share sessions. Graphs lie in
         `backbone_dir`, by default <state>/backbones of the state directory in which the bundle lies.
         """
+        neighbours.use_threads(threads)
         bundle = bundles.read(directory)
         shared = {} if backbones is None else backbones
         sha256 = _only_member(bundle).backbone

@@ -10,11 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
 _BLOCK = 4_000_000  # values of one product held at a time, 16 MB
+
+
+def use_threads(threads: int) -> None:
+    """Let matrix products of this process use so many threads; else they take every core from the line's other processes."""
+    threadpool_limits(limits=threads, user_api="blas")
 
 
 class Found(NamedTuple):
