@@ -72,8 +72,9 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
         with release.scratch(state) as work:
             graph = _graph(job, state)
             outcome = _learn(job, good, bad, work / f"{graphs.store(work, graph)}.onnx", timed)
+            seconds = timed.seconds()
             advance = timed.stage("bundle and report", 1)
-            draft = _draft(job, outcome, timed.seconds())
+            draft = _draft(job, outcome, seconds)
             bundle = release.publish(draft, state, graph, outcome.extractor.backbone, work)
             advance(1)
     except KeyboardInterrupt:

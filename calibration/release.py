@@ -4,16 +4,17 @@ import importlib.metadata
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 import inspectd
 from calibration import defects, graphs
-from calibration.features import Extractor
+from calibration.features import U8, Extractor, Mask
 from calibration.pictures import Sample
 from inspectd.errors import BadBundle, BadInput
 from inspectd.station.state import StateDir, replace
@@ -57,19 +58,27 @@ def scratch(state: StateDir) -> Iterator[Path]:
 def golden(extractor: Extractor, judge: Method, samples: Sequence[Sample], seed: int, threshold: float) -> Golden:
     """Score good pictures that the bank does not contain, and the same with synthetic defects."""
 
-    def score(pictures: Array) -> Array:
+    def score(pictures: Iterable[U8]) -> npt.NDArray[np.float64]:
         return judge.judge(extractor.vectors(pictures)).scores
 
     good = np.stack([extractor.cut(sample.pixels()) for sample in samples])
     defective = np.empty_like(good)
     for i, pixels in enumerate(good):
-        kind = defects.KINDS[i % len(defects.KINDS)]
-        tries = np.stack([defects.add(pixels, kind, seed + t, extractor.mask)[0] for t in range(_TRIES)])
-        scores = score(tries)
-        rejected = scores >= threshold
-        defective[i] = tries[rejected.argmax() if rejected.any() else scores.argmax()]
+        best = -np.inf
+        for painted in _painted(pixels, defects.KINDS[i % len(defects.KINDS)], seed, extractor.mask):
+            reached = float(score([painted])[0])
+            if reached > best:
+                best, defective[i] = reached, painted
+            if best >= threshold:
+                break
     good_scores, defective_scores = score(good), score(defective)
     return Golden(good, defective, good_scores, defective_scores, good_scores >= threshold, defective_scores >= threshold)
+
+
+def _painted(pixels: U8, kind: str, seed: int, inside: Mask | None) -> Iterator[U8]:
+    """Paint one defect after the other on a picture, each by another seed."""
+    for t in range(_TRIES):
+        yield defects.add(pixels, kind, seed + t, inside)[0]
 
 
 def versions(threads: int) -> dict[str, str]:
