@@ -5,6 +5,8 @@ from inspectd.wire.messages import Closed, DeliveryAck, Key, Opened
 from inspectd.wire.outbox import Outbox
 from inspectd.wire.sockets import Port
 
+MS = 1_000_000
+OUTBOX = 100_000  # facts kept for a plcd that is away; the ledger tells a new one what is still unsettled
 Fact = tuple[Key, str]
 
 
@@ -17,11 +19,13 @@ class Deliveries:
         self._identity: dict[str, bytes] = {}
         self._outbox: dict[str, Outbox[Fact]] = {}
         self._plc_of: dict[Key, str] = {}
+        self._failing_ns: dict[str, int] = {}  # since when nothing could be sent; missing: all is well
 
     def hello(self, identity: bytes, plc: str) -> None:
         """Meet a plcd: tell it every key whose outcome is unknown."""
         self._identity[plc] = identity
-        self._outbox[plc] = Outbox(limit=1_000_000)
+        self._failing_ns.pop(plc, None)
+        self._outbox[plc] = Outbox(limit=OUTBOX)
         for opened, closed in self._ledger.unfinished(plc):
             self.put_opened(opened)
             if closed:
@@ -53,15 +57,16 @@ class Deliveries:
             outbox.ack((key, "Closed"))
 
     def flush(self, now_ns: int) -> None:
-        """Send what is due; a plcd that is gone is forgotten until its successor says hello."""
-        for plc, identity in list(self._identity.items()):
+        """Send what is due. Where a send fails, the rest waits: a frozen plcd goes on when it thaws, a new one says hello."""
+        for plc, identity in self._identity.items():
             outbox = self._outbox[plc]
             for id_, message in outbox.due(now_ns):
                 if not self._port.send(message, to=identity):
-                    del self._identity[plc], self._outbox[plc]
+                    self._failing_ns.setdefault(plc, now_ns)
                     break
+                self._failing_ns.pop(plc, None)
                 outbox.sent(id_, now_ns)
 
-    def connected(self, plc: str) -> bool:
-        """Tell whether a plcd serves this connection now."""
-        return plc in self._identity
+    def gone_ms(self, plc: str, now_ns: int) -> float:
+        """For how long nothing could be sent to this connection's plcd; 0 while it is there."""
+        return (now_ns - self._failing_ns[plc]) / MS if plc in self._failing_ns else 0.0

@@ -54,7 +54,7 @@ from inspectd.wire.sockets import Envelope, Hub
 BEAT_EVERY_NS = 100 * clock.MS
 EARLY_FRAMES = 64  # pictures that overtook their triggers on the other channel
 FRAMES_PER_STATION = 64
-PLC_GONE_MS = 10_000.0  # past its deadline by so much, with no plcd to tell: the line cannot have seen it
+PLC_GONE_MS = 10_000.0  # with plcd away for so long, a part that much past its deadline cannot have been seen
 STOP_SETTLE_NS = 1_000 * clock.MS  # at the end, plcd's last outcomes are awaited so long
 
 
@@ -349,14 +349,14 @@ class Dispatch:
                 self._deliver.send(DeliveryAck(key=key, fact="Outcome"), to=envelope.sender)
 
     def _settle_gone(self, now: int) -> None:
-        """Settle what a plcd that has been gone for long cannot have delivered."""
+        """Settle what a plcd that has been away for long cannot have delivered."""
         for plc in self._config.line.plcs:
-            if self._deliveries.connected(plc):
+            if self._deliveries.gone_ms(plc, now) < PLC_GONE_MS:
                 continue
             for opened, closed in list(self._ledger.unfinished(plc)):
-                late_ms = (now - opened.t_ns) / clock.MS - opened.deadline_ms
-                if closed and late_ms > PLC_GONE_MS:
-                    self._record(self._ledger.settle(opened.key, LineOutcome.PLC_DOWN, late_ms + opened.deadline_ms))
+                age_ms = (now - opened.t_ns) / clock.MS
+                if closed and age_ms > opened.deadline_ms + PLC_GONE_MS:
+                    self._record(self._ledger.settle(opened.key, LineOutcome.PLC_DOWN, age_ms))
 
     # --- orders, beats, health -------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ TABLE_1 = (
             16, "the picture is not kept, and counted"),
     Channel("orders", "ROUTER/DEALER", "supervisord", "every child", "Health, Done", "Order",
             1_000, "Health: lost, the next comes in 200 ms; Order: the child counts as hung"),
-    Channel("control", "ROUTER/DEALER", "supervisord", "the command line", "Command", "Reply",
+    Channel("control", "ROUTER/DEALER", "supervisord", "the command line, plcd", "Command", "Reply",
             100, "the command fails and says so"),
 )  # fmt: skip
 
