@@ -69,4 +69,6 @@ class Deliveries:
 
     def gone_ms(self, plc: str, now_ns: int) -> float:
         """For how long nothing could be sent to this connection's plcd; 0 while it is there."""
-        return (now_ns - self._failing_ns[plc]) / MS if plc in self._failing_ns else 0.0
+        if plc not in self._identity:
+            self._failing_ns.setdefault(plc, now_ns)
+        return (now_ns - self._failing_ns.get(plc, now_ns)) / MS

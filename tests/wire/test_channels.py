@@ -25,7 +25,7 @@ def test_every_channel_has_a_name_of_its_own() -> None:
 
 
 def test_channels_carry_messages_and_every_message_has_a_channel() -> None:
-    """A name of what goes to and from the binding side is a class, and each class that is not merely spooled stands in some row."""
+    """A name of what goes either way is a class, and each class that is not merely spooled stands in some row."""
     named = set().union(*(carried(f"{channel.to_bound} {channel.from_bound}") for channel in TABLE_1))
     assert named == NAMES - SPOOLED_ONLY
 
