@@ -3,6 +3,10 @@
 One matrix product finds the neighbour: |q - b|² = |q|² - 2 (q·b - |b|²/2), so the nearest b has the largest q·b - |b|²/2,
 which is the product of q with a 1 appended and b with -|b|²/2 appended. Its distance is then worked out from the difference
 itself, since the product loses digits where q and b are close; so it does not depend on how queries were batched.
+
+Pruning by PCA bounds (a product in 64 of 152 dimensions, then only the pairs whose bound allows) was measured on 784 patches
+against 6,000 vectors, one thread: 18 ms for good parts but 33 ms for defective ones, where this product takes 20 ms for
+either, three quarters of it at the processor's peak. A verdict must not take longest where the part is bad.
 """
 
 from collections.abc import Iterator
@@ -35,8 +39,10 @@ class Neighbours:
 
     def __init__(self, bank: F32) -> None:
         self.bank = np.ascontiguousarray(bank, np.float32)
-        half_norms = np.einsum("nd,nd->n", self.bank, self.bank, dtype=np.float64) / 2
-        self._columns = np.ascontiguousarray(np.column_stack([self.bank, -half_norms]).astype(np.float32).T)
+        self._centre = self.bank.mean(axis=0)  # far from the origin the product would lose digits
+        centred = self.bank - self._centre
+        half_norms = np.einsum("nd,nd->n", centred, centred, dtype=np.float64) / 2
+        self._columns = np.ascontiguousarray(np.column_stack([centred, -half_norms]).astype(np.float32).T)
 
     def nearest(self, queries: F32) -> Found:
         """Nearest bank vector of each query [n,d]: distances [n] and indices [n]."""
@@ -60,7 +66,7 @@ class Neighbours:
     def _blocks(self, queries: F32) -> Iterator[tuple[slice, F32]]:
         """Rows of queries, and q·b - |b|²/2 [rows,N] for them, in bounded memory."""
         step = max(1, _BLOCK // len(self.bank))
-        extended = np.column_stack([queries, np.ones(len(queries), np.float32)])
+        extended = np.column_stack([queries - self._centre, np.ones(len(queries), np.float32)])
         for start in range(0, len(queries), step):
             rows = slice(start, start + step)
             yield rows, extended[rows] @ self._columns
