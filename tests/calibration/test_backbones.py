@@ -14,8 +14,11 @@ from onnx import numpy_helper
 
 from calibration import backbones, graphs
 
-# the exporter itself warns of what torch will drop
-pytestmark = [pytest.mark.export, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.export,
+    pytest.mark.timeout(600),  # an export takes half a minute, and longer on a busy machine
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),  # the exporter's own
+]
 
 
 @pytest.fixture(scope="module", params=sorted(backbones.RECIPES))
