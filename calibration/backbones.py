@@ -1,12 +1,11 @@
 """The one home of torch: pretrained networks to base graphs. Only this file needs the extra `export`.
 
 A base graph takes uint8 [B,H,W,3] RGB (B any, H and W multiples of 32) and gives the output of every block, float32
-[B,d,h,w], under the name `block_<i>`. Its metadata `taps` says of each block: channels, stride and offset, in input pixels,
-so that cell i of the block is centred on input pixel `stride * i + offset`. graphs.py cuts it to a station's layers.
+[B,d,h,w], under the name `block_<i>`. Its metadata `taps` says of each block: channels, stride and offset, in input pixels:
+cell i of the block looks at input pixel `stride * i + offset`. graphs.py cuts it to a station's layers.
 """
 
 import importlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from calibration.graphs import Tap
 
 OPSET = 18
 _TRACED_PX = (2, 224, 256)  # batch, height, width that export traces; all three stay free
+_MEASURED_PX, _PROBES = 320, 3  # pictures and random directions by which receptive fields are measured
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,11 @@ class Lite(torch.nn.Module):  # type: ignore[misc] # torch is not installed wher
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """uint8 [B,H,W,3] to the outputs of all blocks, float32 [B,d,h,w]; inputs are scaled as in training."""
-        x = self.stem((pixels.permute(0, 3, 1, 2).float() - 127) / 128)
+        return self.outputs((pixels.permute(0, 3, 1, 2).float() - 127) / 128)
+
+    def outputs(self, scaled: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The same from scaled pixels, float32 [B,3,H,W]."""
+        x = self.stem(scaled)
         outputs = []
         for block in self.blocks:
             x = block(x)
@@ -83,22 +87,33 @@ def export(model: Lite, path: Path) -> None:
 
 
 def taps(model: Lite) -> dict[int, Tap]:
-    """Channels, stride and offset of every block, worked out from its convolutions' kernels, strides and padding.
+    """Channels, stride and offset of every block.
 
-    A convolution of kernel k, stride s and left padding p moves the centre of cell 0 by (k - 1) / 2 - p cells of its input.
+    The offset is measured: the centre of the effective receptive field (Luo et al., 2016), the input pixels whose change
+    moves a cell most. The padding alone does not tell it. TensorFlow pads at the end, which puts the middle tap of cell i on
+    pixel stride * i + stride - 1, but training leans the other way: at stride 8 the centre is near the cell's own.
     """
-    found, stride, offset = {}, 1, 0.0
-    for index, stage in enumerate([model.stem, *model.blocks]):
-        channels = 0
-        for convolution in _convolutions(stage):
-            left = getattr(convolution.static_padding, "padding", (0,))[0]
-            offset += stride * ((convolution.kernel_size[0] - 1) / 2 - left)
-            stride *= convolution.stride[0]
-            channels = convolution.out_channels
-        if index:
-            found[index - 1] = Tap(channels, stride, int(offset))
+    torch.manual_seed(0)
+    pictures = _clouds().requires_grad_()
+    found = {}
+    for index, output in enumerate(model.outputs(pictures)):
+        channels, rows = output.shape[1:3]
+        stride = _MEASURED_PX // rows
+        middle = output[:, :, rows // 2, rows // 2]
+        energy = torch.zeros(_MEASURED_PX, _MEASURED_PX)
+        for _ in range(_PROBES):
+            (slope,) = torch.autograd.grad((middle * torch.randn(channels)).sum(), pictures, retain_graph=True)
+            energy += slope.square().sum((0, 1))
+        marginal = (energy.sum(0) + energy.sum(1)) / (2 * energy.sum())
+        centre = float((marginal * torch.arange(_MEASURED_PX)).sum())
+        found[index] = Tap(channels, stride, round(centre - stride * (rows // 2)))
     return found
 
 
-def _convolutions(stage: torch.nn.Module) -> Iterator[Any]:
-    return (module for module in stage.modules() if isinstance(module, torch.nn.Conv2d))
+def _clouds() -> torch.Tensor:
+    """Random pictures with coarse and fine structure, as photographs have: float32 [B,3,H,W], -1 … 1."""
+    coarse, fine = (
+        torch.nn.functional.interpolate(torch.randn(2, 3, side, side), size=_MEASURED_PX, mode="bilinear")
+        for side in (_MEASURED_PX // 8, _MEASURED_PX // 2)
+    )
+    return (0.5 * coarse + 0.3 * fine).clamp(-1, 1)

@@ -4,8 +4,8 @@
                      └─ p x p average ─ align ───┘
 
 ONNX Runtime computes a whole graph whatever output is asked for, so what lies behind the last tap is cut away. Deeper taps
-are aligned to the grid of the shallowest one where their cells really are: TensorFlow's SAME padding is one-sided, cell i of
-stride s is centred on pixel s * i + s - 1, and the usual half-pixel resize would be off by a quarter of a deep cell.
+are aligned to the grid of the shallowest one by where their cells look, to the nearest half cell of the grid: with one-sided
+padding the usual half-pixel resize can be off by a whole one.
 """
 
 import hashlib
@@ -30,11 +30,12 @@ except ModuleNotFoundError as error:
 
 SHIPPED = Path(inspectd.vision.__file__).parent / "graphs"
 OUTPUT = "vectors"
+_TO_THE_END = 2**31 - 1  # of a slice
 
 
 @dataclass(frozen=True)
 class Tap:
-    """A block's output: cell i is centred on input pixel `stride * i + offset`."""
+    """A block's output: cell i looks at input pixel `stride * i + offset`."""
 
     channels: int
     stride: int
@@ -76,7 +77,7 @@ def cut(base: Path, layers: Sequence[int], patch: int) -> bytes:
     nodes.append(helper.make_node("Concat", names, ["concatenated"], axis=1))
     nodes.append(helper.make_node("Transpose", ["concatenated"], [OUTPUT], perm=[0, 2, 3, 1]))
     whole = _assemble(model, nodes, constants, sum(offered[layer].channels for layer in layers))
-    helper.set_model_props(whole, {"stride": str(grid.stride), "offset": str(grid.offset)})
+    helper.set_model_props(whole, {"stride": str(grid.stride), "offset": str(_looks_at([offered[i] for i in layers], grid))})
     return _sealed(whole)
 
 
@@ -140,15 +141,30 @@ def _average(name: str, patch: int) -> list[Any]:
     return [helper.make_node("AveragePool", [name], [f"{name}_average"], kernel_shape=[patch, patch], pads=pads)]
 
 
-def _align(name: str, tap: Tap, grid: Tap, constants: list[Any]) -> list[Any]:
-    """Bilinear resize of a tap to the grid, each value where its cell's centre is, the border repeated.
+def _shift(tap: Tap, grid: Tap) -> float:
+    """By how many grid cells a tap's map lags behind the grid: grid cell i lies at (i - shift) / ratio of the tap's cells.
 
-    Grid cell i lies at (i - shift) / ratio of the tap's cells. A shift of (ratio - 1) / 2 is the usual half-pixel resize; a
-    whole shift is a resize without it ("asymmetric") of the map with its first cells repeated, less `shift` at its end.
+    To the nearest half, whole where the strides are equal: what a resize and a move by whole cells can do.
+    """
+    steps = 2 if tap.stride > grid.stride else 1
+    return round(steps * (tap.offset - grid.offset) / grid.stride) / steps
+
+
+def _looks_at(taps: Sequence[Tap], grid: Tap) -> float:
+    """Input pixel at which grid cell 0 looks: the mean over all channels, each where its alignment put it."""
+    total = sum(tap.channels * (tap.offset - grid.stride * _shift(tap, grid)) for tap in taps)
+    return round(total / sum(tap.channels for tap in taps), 2)
+
+
+def _align(name: str, tap: Tap, grid: Tap, constants: list[Any]) -> list[Any]:
+    """Bilinear resize of a tap to the grid, moved by its shift, the border repeated.
+
+    The usual half-pixel resize shifts by (ratio - 1) / 2, a half for all even ratios, an "asymmetric" one by 0. The rest is
+    whole: the map is lengthened by repeating its border and as much is cut off at the other end.
     """
     stem = name.removesuffix("_average")
     out = f"{stem}_aligned"
-    ratio, shift = tap.stride // grid.stride, (tap.offset - grid.offset) / grid.stride
+    ratio, shift = tap.stride // grid.stride, _shift(tap, grid)
     if ratio == 1 and shift == 0:
         return [helper.make_node("Identity", [name], [out])]
 
@@ -157,25 +173,18 @@ def _align(name: str, tap: Tap, grid: Tap, constants: list[Any]) -> list[Any]:
         return f"{stem}_{what}"
 
     scales = constant("scales", [1, 1, ratio, ratio], np.float32)
-    if shift == (ratio - 1) / 2:
-        return [_resize(name, scales, out, "half_pixel")]
-    if shift == 0:
-        return [_resize(name, scales, out, "asymmetric")]
-    if shift < 0 or shift != int(shift):
-        raise BadInput(
-            f"{stem}: expected cells that lie on or between the grid's, got a shift of {shift} cells; choose other layers"
-        )
-    first = -(-int(shift) // ratio)  # cells repeated before the first
-    start, end = ratio * first - int(shift), -int(shift)
-    pads = constant("pads", [0, 0, first, first, 0, 0, 0, 0])
+    mode = "asymmetric" if shift == int(shift) else "half_pixel"
+    move = int(shift if mode == "asymmetric" else shift - (ratio - 1) / 2)
+    if move == 0:
+        return [_resize(name, scales, out, mode)]
+    before, after = (max(0, -(-cells // ratio)) for cells in (move, -move))
+    pads = constant("pads", [0, 0, before, before, 0, 0, after, after])
+    start, end = ratio * before - move, -(ratio * after + move)
+    window = [constant("from", [start] * 2), constant("to", [end or _TO_THE_END] * 2), constant("axes", [2, 3])]
     return [
         helper.make_node("Pad", [name, pads], [f"{stem}_padded"], mode="edge"),
-        _resize(f"{stem}_padded", scales, f"{stem}_resized", "asymmetric"),
-        helper.make_node(
-            "Slice",
-            [f"{stem}_resized", constant("from", [start] * 2), constant("to", [end] * 2), constant("axes", [2, 3])],
-            [out],
-        ),
+        _resize(f"{stem}_padded", scales, f"{stem}_resized", mode),
+        helper.make_node("Slice", [f"{stem}_resized", *window], [out]),
     ]
 
 

@@ -24,11 +24,11 @@ _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider",
 
 @dataclass(frozen=True)
 class Backbone:
-    """A cut graph, ready to run; cell i of its output is centred on input pixel `stride * i + offset`."""
+    """A cut graph, ready to run; cell i of its output looks at input pixel `stride * i + offset`."""
 
     sha256: str
     stride: int
-    offset: int
+    offset: float
     channels: int
     _session: Any
 
@@ -39,7 +39,7 @@ class Backbone:
         try:
             session = onnxruntime.InferenceSession(data, _options(threads), providers=_PROVIDERS[device])
             properties = session.get_modelmeta().custom_metadata_map
-            stride, offset = int(properties["stride"]), int(properties["offset"])
+            stride, offset = int(properties["stride"]), float(properties["offset"])
         except Exception as error:  # ONNX Runtime's exceptions share no base
             raise BadBundle(f"{path}: expected a graph cut for a station: {error}; calibrate the station again") from error
         if _PROVIDERS[device][0] not in session.get_providers():

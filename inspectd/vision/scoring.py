@@ -60,11 +60,11 @@ def smoothing(grid: tuple[int, int], sigma: float) -> Separable:
 
 
 def heat(
-    grid: tuple[int, int], input_px: tuple[int, int], roi_px: tuple[int, int], stride: int, offset: int, sigma_px: float
+    grid: tuple[int, int], input_px: tuple[int, int], roi_px: tuple[int, int], stride: int, offset: float, sigma_px: float
 ) -> Separable:
     """From distances [h,w] to a heat map [H,W] in roi pixels: bilinear between the cells' centres, then a Gaussian.
 
-    Cell i is centred on input pixel `stride * i + offset`; beyond the outermost centres the border is repeated.
+    Cell i looks at input pixel `stride * i + offset`; beyond the outermost centres the border is repeated.
     """
     bilinear = (_bilinear(*sides, stride, offset) for sides in zip(grid, input_px, roi_px, strict=True))
     return Separable(*(_gaussian_on(matrix, sigma_px).astype(np.float32) for matrix in bilinear))
@@ -76,7 +76,7 @@ def per_mille(values: F32, threshold: float) -> npt.NDArray[np.uint16]:
     return np.asarray(np.clip(scaled, 0, 65_535), np.uint16)
 
 
-def _bilinear(cells: int, input_px: int, roi_px: int, stride: int, offset: int) -> F64:
+def _bilinear(cells: int, input_px: int, roi_px: int, stride: int, offset: float) -> F64:
     in_input = (np.arange(roi_px) + 0.5) * (input_px / roi_px) - 0.5
     at = np.clip((in_input - offset) / stride, 0, cells - 1)
     low = np.minimum(at.astype(np.int64), max(cells - 2, 0))

@@ -46,16 +46,17 @@ def slow_sample(values, y, x):
 
 
 def slow_vectors(base, pixels, layers, patch):
-    """Average each tap, then read it at the input pixels on which the cells of the shallowest tap are centred."""
+    """Average each tap, then read it where the cells of the shallowest tap look, to the nearest half of its cells."""
     taps = graphs.layers_of(base)
     outputs = dict(zip(taps, run(base.read_bytes(), pixels), strict=True))
     averaged = {layer: slow_average(outputs[layer], patch) for layer in layers}
     grid = min((taps[layer] for layer in layers), key=lambda tap: tap.stride)
     h, w = pixels.shape[1] // grid.stride, pixels.shape[2] // grid.stride
     vectors = np.empty((len(pixels), h, w, sum(taps[layer].channels for layer in layers)), np.float32)
+    lag = {layer: round(2 * (taps[layer].offset - grid.offset) / grid.stride) / 2 for layer in layers}
     for y, x in np.ndindex(h, w):
-        at = [grid.stride * i + grid.offset for i in (y, x)]
-        parts = [slow_sample(averaged[layer], *((a - taps[layer].offset) / taps[layer].stride for a in at)) for layer in layers]
+        cells = [[(i - lag[layer]) * grid.stride / taps[layer].stride for i in (y, x)] for layer in layers]
+        parts = [slow_sample(averaged[layer], *at) for layer, at in zip(layers, cells, strict=True)]
         vectors[:, y, x] = np.concatenate(parts, axis=1)
     return vectors
 
@@ -95,7 +96,12 @@ LATE = (3, [0, 0, 1, 1])  # centred on pixel 2i + 1, as TensorFlow pads
 
 @pytest.mark.parametrize(
     ("kernels", "offsets"),
-    [((LATE, LATE, LATE), (1, 3, 7)), ((CENTRED, CENTRED, CENTRED), (0, 0, 0)), ((CENTRED, HALF, HALF), (0, 1, 3))],
+    [
+        ((LATE, LATE, LATE), (1, 3, 7)),
+        ((CENTRED, CENTRED, CENTRED), (0, 0, 0)),
+        ((CENTRED, HALF, HALF), (0, 1, 3)),
+        ((HALF, HALF, HALF), (5, 0, 20)),  # offsets as measured need not follow from the padding
+    ],
 )
 @pytest.mark.parametrize("layers", [(0, 1), (0, 2), (1, 2), (2, 0, 1)])
 def test_taps_are_aligned_for_every_way_of_padding(tmp_path, kernels, offsets, layers):
@@ -127,7 +133,23 @@ class TestCutting:
     def test_all_shipped_layers_are_offered(self):
         assert list(graphs.layers_of(LITE0)) == list(range(11))
         assert list(graphs.layers_of(graphs.SHIPPED / "lite2.onnx")) == list(range(20))
-        assert graphs.layers_of(LITE0)[10] == graphs.Tap(112, 16, 15)
+        assert (graphs.layers_of(LITE0)[10].channels, graphs.layers_of(LITE0)[10].stride) == (112, 16)
+
+    def test_a_cut_graph_says_at_which_pixel_its_cells_look(self, tmp_path):
+        taps = {0: graphs.Tap(3, 2, 1), 1: graphs.Tap(3, 4, 3), 2: graphs.Tap(3, 8, 11)}
+        base = toy(tmp_path / "toy.onnx", taps, (LATE, LATE, LATE))
+
+        def said(layers):
+            properties = onnx.load_from_string(graphs.cut(base, layers, 1)).metadata_props
+            return {item.key: float(item.value) for item in properties}
+
+        assert said((1,)) == {"stride": 4, "offset": 3}
+        assert said((0, 1)) == {"stride": 2, "offset": 1}  # block 1 lags by a whole cell and is moved by it
+        assert said((1, 2)) == {"stride": 4, "offset": 3}
+        taps[1] = graphs.Tap(3, 4, 4)  # lags by 1.5
+        assert graphs._looks_at([taps[0], taps[1]], taps[0]) == 1
+        taps[1] = graphs.Tap(9, 4, 4.4)  # lags by 1.7, is moved by 1.5, and so looks 0.4 pixels further
+        assert graphs._looks_at([taps[0], taps[1]], taps[0]) == pytest.approx(1 + 0.4 * 9 / 12)
 
     @pytest.mark.parametrize("layers", [(4, 14), (), (4, 4), (-1,)])
     def test_layers_that_are_not_there_are_refused_with_those_that_are(self, layers):
