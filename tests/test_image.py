@@ -192,3 +192,36 @@ class TestGeometry:
 
     def test_fitting_keeps_the_aspect_ratio(self):
         assert image.fit(noise(100, 400), 50, 50).shape == (12, 50)
+
+
+class TestDrawing:
+    def test_a_mono_picture_gets_three_equal_channels_and_a_colour_picture_stays(self):
+        grey, colour = noise(5, 6), noise(5, 6, 3)
+        assert (image.rgb(grey) == grey[:, :, None]).all()
+        assert image.rgb(colour) is colour
+
+    def test_text_is_drawn_in_its_colour_and_no_wider_than_it_says(self):
+        paper = image.canvas(60, 400, (255, 255, 255))
+        image.text(paper, 10, 40, "part 7: FAIL ≥ µ", (200, 30, 30), 24, bold=True)
+        inked = np.flatnonzero((paper != 255).any(axis=(0, 2)))
+        assert (paper == (200, 30, 30)).all(axis=2).any()
+        assert 8 <= inked[0] <= 14
+        assert inked[-1] <= 10 + image.text_width("part 7: FAIL ≥ µ", 24, bold=True) + 2
+
+    def test_bold_text_is_wider(self):
+        assert image.text_width("verdict", 20, bold=True) > image.text_width("verdict", 20)
+
+    def test_an_outline_goes_round_the_area_and_leaves_it_as_it_is(self):
+        paper = image.canvas(40, 40, (0, 0, 0))
+        inside = np.zeros((40, 40), bool)
+        inside[10:30, 10:30] = True
+        image.outlines(paper, inside, (255, 255, 255), 1)
+        assert (paper[10, 12:28] > 200).all()
+        assert (paper[14:26, 14:26] == 0).all()
+        assert (paper[:8] == 0).all()
+
+    def test_warmer_is_brighter_and_values_outside_are_clamped(self):
+        shown = image.warm(np.array([[-1, 0, 0.25, 0.5, 0.75, 1, 9]], np.float32))[0].astype(int).sum(axis=1)
+        assert (np.diff(shown[1:6]) > 0).all()
+        assert shown[0] == shown[1]
+        assert shown[5] == shown[6]
