@@ -1,6 +1,7 @@
 """The one home of ONNX Runtime: from uint8 pixels to patch vectors. One session per graph and process, shared by sha256."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,9 @@ import numpy.typing as npt
 
 from inspectd.errors import BadBundle, MissingExtra
 
+# ONNX Runtime's Linux wheels report to their maker since 1.29, and keep a device id in the user's home. Nothing leaves a
+# factory PC, and nothing is written outside the state directory: it must be said before the import (its Privacy.md)
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 try:
     import onnxruntime
 except ModuleNotFoundError as error:
