@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+import runpy
+import sys
 
 import numpy as np
 import onnx
@@ -10,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from calibration import graphs
-from inspectd.errors import BadInput
+from inspectd.errors import BadInput, MissingExtra
 
 LITE0 = graphs.SHIPPED / "lite0.onnx"
 
@@ -214,3 +216,9 @@ def test_weights_of_the_cut_are_those_of_the_base():
     for tensor in cut.initializer:
         if tensor.name in weights:
             assert np.array_equal(numpy_helper.to_array(tensor), weights[tensor.name])
+
+
+def test_without_onnx_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtra, match=r"'inspectd\[calibrate\]'"):
+        runpy.run_path(graphs.__file__)

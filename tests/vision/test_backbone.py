@@ -1,9 +1,13 @@
 """A cut graph is loaded by its sha256 and gives the same vectors whatever the batch."""
 
+import runpy
+import sys
+
 import numpy as np
 import pytest
 
-from inspectd.errors import BadBundle
+from inspectd.errors import BadBundle, MissingExtra
+from inspectd.vision import backbone
 from inspectd.vision.backbone import Backbone
 from tests.vision import make
 
@@ -55,3 +59,9 @@ def test_a_file_that_is_no_graph_is_refused(state):
     path.touch()
     with pytest.raises(BadBundle, match="expected a graph cut for a station"):
         Backbone.open(path)
+
+
+def test_without_onnx_runtime_both_extras_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra, match=r"'inspectd\[cpu\]' for any PC, or 'inspectd\[gpu\]'"):
+        runpy.run_path(backbone.__file__)

@@ -218,3 +218,26 @@ class TestFingerprint:
     def test_the_same_inputs_give_the_same_bundle(self, state, written):
         again = bundle.write(state.bundle("weave", "default", 2), make.manifest(), make.arrays(), make.golden())
         assert again.manifest.fingerprint == written.manifest.fingerprint
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["manifest.json", "bank.npy", "golden.npz"]), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+def test_whatever_byte_is_changed_the_bundle_is_refused_or_judges_as_before(sound, name, where, change):
+    path = sound.directory / name
+    before = path.read_bytes()
+    damaged = bytearray(before)
+    damaged[int(where * len(damaged))] ^= change
+    path.write_bytes(damaged)
+    try:
+        read = bundle.read(sound.directory)
+        assert fingerprint(read.manifest) == sound.manifest.fingerprint
+        assert np.array_equal(read.arrays["bank"], sound.arrays["bank"])
+    except BadBundle as error:
+        assert str(error).startswith(str(sound.directory))  # noqa: PT017 (either way is right)
+    finally:
+        path.write_bytes(before)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    return bundle.write(tmp_path_factory.mktemp("bundles") / "1", make.manifest(), make.arrays(), make.golden())
