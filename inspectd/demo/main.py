@@ -149,7 +149,7 @@ class Demo:
     # --- after ------------------------------------------------------------------------------------------------------------
 
     def _report(self, status: dict[str, Any], results: list[Result], truth: dict[str, bool]) -> int:
-        rows = rows_of(self._state)
+        rows = rows_of(self._state, STATION)
         reads = [result.read for result in results]
         offered = int(status["sources"][STATION]["counters"]["offered"])
         opened = int(status["ledger"][STATION].get("triggers", 0))
@@ -164,12 +164,12 @@ class Demo:
         return 0 if check.closes else 1
 
 
-def rows_of(state: StateDir) -> list[tally.Row]:
-    """Read what the journal says of the demo's parts."""
+def rows_of(state: StateDir, station: str) -> list[tally.Row]:
+    """Read what the journal says of a station's parts."""
     return [
         tally.Row(
             key=str(part.key), part_id=part.part_id or "", verdict=part.verdict or "",
             score=math.nan if part.score is None else part.score, outcome=part.outcome or "", trigger_ns=part.trigger_ns or 0,
         )
-        for part in Reader(state).parts(station=STATION)
+        for part in Reader(state).parts(station=station)
     ]  # fmt: skip

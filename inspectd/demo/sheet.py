@@ -20,16 +20,17 @@ _WRONG, _RIGHT, _OPEN = (194, 69, 45), (47, 111, 159), (180, 83, 9)
 _BRIGHTEST = 2_000  # per mille of the threshold at which the colours of a map end
 
 
-def draw(path: Path, state: StateDir, rows: Sequence[Row], truth: Mapping[str, bool], threshold: float) -> None:
-    """Write the sheet; rows come in the order in which they are shown."""
+def draw(
+    path: Path, state: StateDir, rows: Sequence[Row], truth: Mapping[str, bool], threshold: float, title: str = ""
+) -> None:
+    """Write the sheet; rows come in the order in which they are shown, and a title says what that is."""
     reader, shown = Reader(state), rows[:TILES]
     width = COLUMNS * (2 * _CELL + 2 * _GAP) + _GAP
     lines = math.ceil(len(shown) / COLUMNS)
     sheet = image.canvas(_TITLE + lines * (_CELL + _CAPTION + _GAP) + _GAP, width, _PAPER)
-    image.text(sheet, _GAP, 36, f"{len(shown)} of {len(rows)} parts, worst first", _INK, 24, bold=True)
-    explained = (
-        f"picture and heat map (brightest: twice the threshold {threshold:.3f}); undecided and wrong verdicts come first"
-    )
+    ordered = f"{len(shown)} of {len(rows)} parts: undecided first, then wrong verdicts, the worst first"
+    image.text(sheet, _GAP, 36, title or ordered, _INK, 24, bold=True)
+    explained = f"picture and heat map (brightest: twice the threshold of {threshold:.3f}), verdict, part and score"
     image.text(sheet, _GAP, 62, explained, _SOFT, 16)
     for place, row in enumerate(shown):
         x = _GAP + place % COLUMNS * (2 * _CELL + 2 * _GAP)
