@@ -76,7 +76,8 @@ class Detector:
         shared = {} if backbones is None else backbones
         sha256 = _only_member(bundle).backbone
         if sha256 not in shared:
-            graphs = backbone_dir or directory.absolute().parents[4] / "backbones"
+            above = directory.absolute().parents  # <state>/stations/<station>/<product>/bundles/<n>
+            graphs = backbone_dir or above[min(4, len(above) - 1)] / "backbones"
             shared[sha256] = Backbone.open(graphs / f"{sha256}.onnx", threads, device)
         detector = cls(bundle, shared[sha256])
         try:

@@ -100,6 +100,11 @@ class TestOpening:
         with pytest.raises(BadBundle, match=r"\.onnx: cannot be read"):
             Detector.open(directory)
 
+    def test_a_bundle_that_lies_nowhere_in_a_state_directory_says_which_graph_it_misses(self, directory, run_dir):
+        directory.rename(run_dir / "1")
+        with pytest.raises(BadBundle, match=r"backbones/[0-9a-f]{64}\.onnx: cannot be read"):
+            Detector.open(run_dir / "1")
+
     def test_a_bundle_whose_scores_moved_is_refused_with_its_file(self, state):
         stored = make.real_bundle(state)
         moved = replace_golden(stored.golden, good_scores=stored.golden.good_scores * 1.05)
