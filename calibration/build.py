@@ -19,7 +19,7 @@ from inspectd import clock
 from inspectd.errors import Interrupted
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
-from inspectd.vision import scoring
+from inspectd.vision import neighbours, scoring
 from inspectd.vision.bundle import Bundle, FoundThreshold, Manifest, Member
 
 _SHOWN = 9  # pictures in each sheet of the report
@@ -67,6 +67,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     does not fit them; Interrupted on Ctrl-C.
     """
     job = accept(config, station, product, bad, options or Options())
+    neighbours.use_threads(1)  # calibration divides its work in larger pieces than matrix products
     timed = Timed(progress or Silent())
     try:
         with release.scratch(state) as work:
@@ -98,7 +99,10 @@ def _learn(job: Job, good: Path, bad: Path | None, graph: Path, timed: Timed) ->
     else:
         learnt = fitting.hold_out(features, method, options.holdout, seed, timed)
     judge = fitting.judge(learnt.fitted, method, extractor)
-    known = fitting.score(judge, extractor.see(found.bad), timed.stage("scores of bad parts", len(found.bad)))
+    advance = timed.stage("scores of bad parts", len(found.bad))
+    known = fitting.score(
+        judge, lambda some: extractor.see([found.bad[i] for i in some]), np.arange(len(found.bad)), options.threads, advance
+    )
     groups = [found.good[i].group for i in learnt.good.pictures]
     verdict = findings.find(learnt.good.scores, groups, known.scores, job.rule, job.rate, exact=learnt.exact)
     return _Outcome(found, extractor, learnt, known, verdict)

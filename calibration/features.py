@@ -1,12 +1,13 @@
 """From pictures to patch vectors, in batches: summed per channel, sampled, and kept where they fit into the memory."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
+from calibration import parallel
 from calibration.pictures import Sample
 from calibration.progress import Advance
 from inspectd.station.schema import Roi
@@ -18,11 +19,15 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
-Batch = tuple[Indices, F32]  # which pictures [B], and their patch vectors [B,h,w,d]
 
 BATCH = 8  # pictures in one forward pass; more gave nothing on two cores
 MEMORY = 2 << 30  # bytes of patch vectors kept as float32: 4,700 pictures of 784 x 152; beyond it they are computed twice
 DRAWN = 100_000  # patch vectors, about, from which a bank is chosen
+
+
+def batches(indices: Indices) -> list[Indices]:
+    """Cut indices into batches of pictures."""
+    return [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Extractor:
     input_px: tuple[int, int]
     roi: Roi | None = None
     mask: Mask | None = None  # [H,W] of the roi's size, True where judged
+    threads: int = 1  # batches at a time
 
     def cut(self, pixels: U8) -> U8:
         """Cut the roi from a camera's picture, as ingest does."""
@@ -43,11 +49,9 @@ class Extractor:
         """Patch vectors float32 [B,h,w,d] of B pictures as ingest sends them."""
         return self.backbone.run(np.stack([preprocess.prepare(pixels, self.input_px, self.mask) for pixels in pictures]))
 
-    def see(self, samples: Sequence[Sample]) -> Iterator[Batch]:
-        """Read pictures and yield their patch vectors in batches."""
-        for start in range(0, len(samples), BATCH):
-            some = samples[start : start + BATCH]
-            yield np.arange(start, start + len(some)), self.vectors(self.cut(sample.pixels()) for sample in some)
+    def see(self, samples: Sequence[Sample]) -> F32:
+        """Read pictures; their patch vectors [B,h,w,d]."""
+        return self.vectors(self.cut(sample.pixels()) for sample in samples)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -78,18 +82,14 @@ class Features:
         self._drawn = np.empty((n, each, d), np.float32)
         self._sums, self._squares = np.empty((n, d)), np.empty((n, d))
         fits = n * extractor.grid[0] * extractor.grid[1] * d * 4 <= MEMORY
-        self._kept: list[F32] | None = [] if fits else None
-        self._fill(np.random.default_rng(seed), advance)
+        self._kept: dict[int, F32] | None = {} if fits else None
+        parallel.each(partial(self._take_in, seed), batches(np.arange(n)), extractor.threads, advance)
 
-    def vectors(self, indices: Indices) -> Iterator[Batch]:
-        """Yield the patch vectors of the pictures asked for, in batches."""
+    def vectors(self, indices: Indices) -> F32:
+        """Return the patch vectors [B,h,w,d] of some pictures."""
         if self._kept is None:
-            for places, vectors in self.extractor.see([self.samples[i] for i in indices]):
-                yield indices[places], vectors
-            return
-        for start in range(0, len(indices), BATCH):
-            some = indices[start : start + BATCH]
-            yield some, np.stack([self._kept[i] for i in some])
+            return self.extractor.see([self.samples[i] for i in indices])
+        return np.stack([self._kept[i] for i in indices])
 
     def drawn(self, members: Indices) -> F32:
         """Return the reservoir [n,d] of some pictures."""
@@ -107,17 +107,18 @@ class Features:
         floor = max(float(np.median(spread)) / 100, 1e-6)
         return mean.astype(np.float32), np.maximum(spread, floor).astype(np.float32)
 
-    def _fill(self, rng: np.random.Generator, advance: Advance) -> None:
+    def _take_in(self, seed: int, indices: Indices, advance: Advance) -> None:
+        """Sum up, sample and keep a batch of pictures."""
         each = self._drawn.shape[1]
-        for indices, batch in self.extractor.see(self.samples):
-            for i, vectors in zip(indices, batch, strict=True):
-                patches = self._counted(vectors)
-                wide = patches.astype(np.float64)
-                self._sums[i], self._squares[i] = wide.sum(axis=0), (wide * wide).sum(axis=0)
-                self._drawn[i] = patches[rng.permutation(len(patches))[:each]]
-                if self._kept is not None:
-                    self._kept.append(vectors)
-            advance(len(indices))
+        batch = self.extractor.see([self.samples[i] for i in indices])
+        for i, vectors in zip(indices.tolist(), batch, strict=True):
+            patches = self._counted(vectors)
+            wide = patches.astype(np.float64)
+            self._sums[i], self._squares[i] = wide.sum(axis=0), (wide * wide).sum(axis=0)
+            self._drawn[i] = patches[np.random.default_rng([seed, i]).permutation(len(patches))[:each]]
+            if self._kept is not None:
+                self._kept[i] = vectors
+        advance(len(indices))
 
     def _counted(self, vectors: F32) -> F32:
         judged = self.extractor.judged

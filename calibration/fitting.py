@@ -1,16 +1,17 @@
 """From patch vectors to judges: banks, and scores of good parts by banks that do not contain them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from calibration import coreset, threshold
-from calibration.features import F32, Batch, Extractor, Features, Indices
+from calibration import coreset, parallel, threshold
+from calibration.features import F32, Extractor, Features, Indices, batches
 from calibration.progress import Advance, Progress
 from inspectd.errors import NotEnoughPictures
 from inspectd.station import schema
+from inspectd.vision import methods
 from inspectd.vision.methods import Method
 from inspectd.vision.methods.patchcore import PatchCore, standardise
 
@@ -51,11 +52,12 @@ def cross_fit(features: Features, method: schema.Method, folds: int, seed: int, 
     everyone, fold_of = _dealt(features, folds, seed)
     others = [np.flatnonzero(fold_of != fold) for fold in range(folds)]
     _check_enough(features, min(*(len(members) for members in others), len(everyone) - GOLDEN), method.bank)
+    threads = features.extractor.threads
     advance = progress.stage("banks of the folds", folds * method.bank)
-    fits = [fit(features, members, method, seed, advance) for members in others]
+    fits = parallel.each(lambda members, told: fit(features, members, method, seed, told), others, threads, advance)
     advance = progress.stage("scores of good parts", len(everyone))
     parts = [
-        score(judge(one, method, features.extractor), features.vectors(np.flatnonzero(fold_of == fold)), advance)
+        score(judge(one, method, features.extractor), features.vectors, np.flatnonzero(fold_of == fold), threads, advance)
         for fold, one in enumerate(fits)
     ]
     good = _in_order(parts)
@@ -73,7 +75,7 @@ def hold_out(features: Features, method: schema.Method, share: float, seed: int,
     _check_enough(features, len(rest), method.bank)
     fitted = fit(features, rest, method, seed, progress.stage("bank", method.bank))
     advance = progress.stage("scores of good parts", len(held))
-    good = score(judge(fitted, method, features.extractor), features.vectors(held), advance)
+    good = score(judge(fitted, method, features.extractor), features.vectors, held, features.extractor.threads, advance)
     return Learnt(fitted, good, _golden(good, seed), exact=True)
 
 
@@ -89,18 +91,18 @@ def judge(fitted: Fitted, method: schema.Method, extractor: Extractor) -> Method
     return PatchCore(fitted.bank, fitted.channel_mean, fitted.channel_scale, method.score, method.sigma, extractor.judged)
 
 
-def score(one: Method, batches: Iterable[Batch], advance: Advance) -> Judged:
-    """Let a judge score pictures, batch by batch."""
-    pictures, distances, scores = [], [], []
-    for some, vectors in batches:
-        judged = one.judge(vectors)
-        pictures.append(some)
-        distances.append(judged.distances)
-        scores.append(judged.scores)
-        advance(len(some))
-    if not pictures:
-        return Judged(np.empty(0, np.int64), np.empty((0, 0, 0), np.float32), np.empty(0))
-    return Judged(np.concatenate(pictures), np.concatenate(distances), np.concatenate(scores))
+def score(one: Method, read: Callable[[Indices], F32], pictures: Indices, threads: int, advance: Advance) -> Judged:
+    """Let a judge score pictures [n], of which `read` gives the patch vectors of a batch [B,h,w,d]."""
+
+    def work(some: Indices, told: Advance) -> methods.Judged:
+        judged = one.judge(read(some))
+        told(len(some))
+        return judged
+
+    parts = parallel.each(work, batches(pictures), threads, advance)
+    if not parts:
+        return Judged(pictures, np.empty((0, 0, 0), np.float32), np.empty(0))
+    return Judged(pictures, np.concatenate([part.distances for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
 def _dealt(features: Features, folds: int, seed: int) -> tuple[Indices, Indices]:

@@ -60,7 +60,7 @@ class Job:
         if problems:
             raise ConfigError(problems)
         side = self.station.method.input_px
-        return Extractor(Backbone.open(graph, self.options.threads), (side, side), roi, mask)
+        return Extractor(Backbone.open(graph), (side, side), roi, mask, self.options.threads)
 
     def picture(self, like: Sample) -> PictureSpec:
         """Return what pictures the station sends, given one of them; after `extractor` has read the mask."""

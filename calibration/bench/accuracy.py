@@ -21,7 +21,7 @@ from calibration.pictures import Sample
 from calibration.progress import Progress, Silent
 from inspectd.errors import BadInput
 from inspectd.station.schema import Method
-from inspectd.vision import scoring
+from inspectd.vision import neighbours, scoring
 from inspectd.vision.backbone import Backbone
 
 _MAP_SIGMA_PX = 4.0  # of the heat map, as in bundles
@@ -40,6 +40,7 @@ def accuracy(
     shown, settings = progress or Silent(), method or Method()
     if not seeds:
         raise BadInput("accuracy: expected at least one seed, got none")
+    neighbours.use_threads(threads)
     train, tests = layout.train_good(directory, shown), layout.read(directory, shown)
     with tempfile.TemporaryDirectory() as work:
         extractor = _extractor(settings, backbones or Path(work), Path(work), threads)

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def all_vectors(found: Features) -> np.ndarray:
-    return np.concatenate([vectors for _, vectors in found.vectors(np.arange(len(found.samples)))])
+    return found.vectors(np.arange(len(found.samples)))
 
 
 def test_vectors_are_those_of_the_backbone_in_the_order_asked_for(extractor: Extractor, folder: Path) -> None:
@@ -31,8 +31,7 @@ def test_vectors_are_those_of_the_backbone_in_the_order_asked_for(extractor: Ext
     found = Features(extractor, parts.samples(folder), 0, told.append)
     assert sum(told) == 11
     asked = np.array([7, 0, 10])
-    indices, vectors = next(found.vectors(asked))
-    assert indices.tolist() == [7, 0, 10]
+    vectors = found.vectors(asked)
     assert np.array_equal(vectors[0], all_vectors(found)[7])
     np.testing.assert_allclose(vectors, extractor.vectors(parts.part(i) for i in asked), rtol=1e-3, atol=1e-3)
 
@@ -47,6 +46,16 @@ def test_mean_and_scale_of_any_subset_are_those_of_its_patches(extractor: Extrac
     np.testing.assert_allclose(mean, patches.mean(axis=0), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(scale, np.maximum(spread, np.median(spread) / 100), rtol=1e-3)
     assert mean.dtype == scale.dtype == np.float32
+
+
+def test_threads_change_nothing(backbone: Backbone, folder: Path) -> None:
+    """Batches come in any order; sums, sample and vectors are the same."""
+    alone = Features(Extractor(backbone, (64, 64)), parts.samples(folder), 3, ignore)
+    shared = Features(Extractor(backbone, (64, 64), threads=3), parts.samples(folder), 3, ignore)
+    everyone = np.arange(11)
+    assert np.array_equal(alone.drawn(everyone), shared.drawn(everyone))
+    assert np.array_equal(alone.standard(everyone), shared.standard(everyone))
+    assert np.array_equal(all_vectors(alone), all_vectors(shared))
 
 
 def test_a_channel_that_never_moves_gets_a_scale_all_the_same(extractor: Extractor, tmp_path: Path) -> None:
@@ -79,9 +88,7 @@ def test_what_does_not_fit_into_the_memory_is_computed_again(
     monkeypatch.setattr(features, "MEMORY", 0)
     computed = Features(extractor, parts.samples(folder), 0, ignore)
     asked = np.array([3, 10])
-    for (i, a), (j, b) in zip(kept.vectors(asked), computed.vectors(asked), strict=True):
-        assert i.tolist() == j.tolist()
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(kept.vectors(asked), computed.vectors(asked), rtol=1e-4, atol=1e-4)
     assert np.array_equal(kept.drawn(asked), computed.drawn(asked))
 
 
@@ -91,7 +98,7 @@ def test_only_the_roi_is_seen(backbone: Backbone, tmp_path: Path) -> None:
     wide[6:70, 11:75] = parts.part(0)
     sample = parts.samples(parts.write(tmp_path / "wide", {"a.png": wide}))[0]
     extractor = Extractor(backbone, (64, 64), Roi(x=11, y=6, width=64, height=64))
-    _, vectors = next(extractor.see([sample]))
+    vectors = extractor.see([sample])
     assert np.array_equal(vectors, extractor.vectors([parts.part(0)]))
 
 

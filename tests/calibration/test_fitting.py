@@ -23,7 +23,7 @@ def features(extractor: Extractor, tmp_path: Path) -> Features:
 
 def in_bank(features: Features, fitted: fitting.Fitted, picture: int) -> int:
     """How many of a picture's patches are vectors of the bank."""
-    _, vectors = next(features.vectors(np.array([picture])))
+    vectors = features.vectors(np.array([picture]))
     patches = standardise(vectors.reshape(-1, vectors.shape[-1]), fitted.channel_mean, fitted.channel_scale)
     bank = {vector.tobytes() for vector in fitted.bank}
     return sum(vector.tobytes() in bank for vector in patches)
@@ -60,7 +60,7 @@ def test_a_part_is_scored_by_a_bank_of_other_groups(extractor: Extractor, tmp_pa
     whole = fitting.judge(learnt.fitted, METHOD, extractor)
     everything = msgspec.structs.replace(METHOD, bank=600)
     full = fitting.judge(fitting.fit(features, np.arange(11), everything, 0, lambda _done: None), everything, extractor)
-    vectors = next(features.vectors(np.array([0])))[1]
+    vectors = features.vectors(np.array([0]))
     assert full.judge(vectors).scores[0] < learnt.good.scores[0] / 2
     assert whole.judge(vectors).scores[0] > 0
 
@@ -72,9 +72,8 @@ def test_held_out_parts_are_scored_by_the_bundles_own_bank(features: Features) -
     assert len(learnt.good.pictures) == 5
     assert set(learnt.golden.tolist()) <= set(learnt.good.pictures.tolist())
     assert all(in_bank(features, learnt.fitted, picture) == 0 for picture in learnt.good.pictures)
-    again = fitting.score(
-        fitting.judge(learnt.fitted, METHOD, features.extractor), features.vectors(learnt.good.pictures), lambda _done: None
-    )
+    judge = fitting.judge(learnt.fitted, METHOD, features.extractor)
+    again = fitting.score(judge, features.vectors, learnt.good.pictures, 2, lambda _done: None)
     assert np.array_equal(again.scores, learnt.good.scores)
 
 
@@ -92,7 +91,8 @@ def test_too_few_pictures_for_the_bank_the_folds_or_the_golden_ones_are_refused(
 def test_no_pictures_have_no_scores(extractor: Extractor, features: Features) -> None:
     """Where no bad parts are given, their scores are empty."""
     fitted = fitting.fit(features, np.arange(15), METHOD, 0, lambda _done: None)
-    nothing = fitting.score(fitting.judge(fitted, METHOD, extractor), extractor.see([]), lambda _done: None)
+    judge = fitting.judge(fitted, METHOD, extractor)
+    nothing = fitting.score(judge, features.vectors, np.arange(0), 1, lambda _done: None)
     assert len(nothing.scores) == len(nothing.pictures) == len(nothing.distances) == 0
 
 

@@ -17,7 +17,7 @@ from tests.calibration import parts
 @pytest.fixture
 def graph(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A path at which the backbone opens without being loaded again."""
-    monkeypatch.setattr(Backbone, "open", lambda _path, _threads: backbone)
+    monkeypatch.setattr(Backbone, "open", lambda _path: backbone)
     return Path("graph.onnx")
 
 
