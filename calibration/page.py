@@ -32,9 +32,9 @@ p { margin: .4rem 0; max-width: 46rem; }
             border-left: 4px solid var(--warn); print-color-adjust: exact; }
 .warnings li + li { margin-top: .4rem; }
 .none { border-color: var(--good); background: #eef5fa; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1px; margin: 1.5rem 0 0; padding: 0;
-           background: var(--line); border: 1px solid var(--line); }
-.figures div { padding: .7rem .9rem; background: #fff; }
+.figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 1.5rem 0 0; background: var(--line);
+           border: 1px solid var(--line); }
+.figures div { flex: 1 1 7rem; padding: .7rem .9rem; background: #fff; }
 .figures dt { color: var(--soft); font-size: .8rem; }
 .figures dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }

@@ -126,9 +126,8 @@ def _style(axes: Axes) -> None:
 
 
 def _sheets(report: Report) -> list[Markup]:
-    good = fill(
-        "<p>$text</p>", text="Each was scored by a bank that does not contain it. Heat maps are brightest at the threshold."
-    )
+    text = "Each was scored by a bank that does not contain it. Heat maps are dark up to 50%, brightest from 150% of the threshold."
+    good = fill("<p>$text</p>", text=text)
     sheets = [page.section("Good parts with the highest scores", good, _sheet(report.good, report.manifest.threshold))]
     if report.bad:
         sheets.append(page.section("Bad parts with the lowest scores", _sheet(report.bad, report.manifest.threshold)))
@@ -141,7 +140,7 @@ def _sheet(shown: Sequence[Shown], threshold: float) -> Markup:
 
 def _tile(shown: Shown, threshold: float) -> Markup:
     picture = image.fit(image.rgb(shown.pixels), _TILE_PX, _TILE_PX)
-    heat = image.resize(image.warm(shown.heat / np.float32(threshold)), *picture.shape[:2])
+    heat = image.resize(image.warm(shown.heat / np.float32(threshold) - np.float32(0.5)), *picture.shape[:2])
     data = base64.b64encode(image.encode_png(np.hstack([picture, heat]))).decode("ascii")
     rejected = shown.score >= threshold
     return fill(
