@@ -126,9 +126,11 @@ def _style(axes: Axes) -> None:
 
 
 def _sheets(report: Report) -> list[Markup]:
-    text = "Each was scored by a bank that does not contain it. Heat maps are dark up to 50%, brightest from 150% of the threshold."
-    good = fill("<p>$text</p>", text=text)
-    sheets = [page.section("Good parts with the highest scores", good, _sheet(report.good, report.manifest.threshold))]
+    note = fill(
+        "<p>$text</p>",
+        text="Each was scored by a bank that does not contain it. Maps: dark to 50% of the threshold, bright at 150%.",
+    )
+    sheets = [page.section("Good parts with the highest scores", note, _sheet(report.good, report.manifest.threshold))]
     if report.bad:
         sheets.append(page.section("Bad parts with the lowest scores", _sheet(report.bad, report.manifest.threshold)))
     return sheets
