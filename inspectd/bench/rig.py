@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class Daemon:
 
     def start(self) -> None:
         """Start the daemon and wait until its stations are ready; DaemonError with the end of its log if it is not."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us must not leave a line behind
         command = [sys.executable, "-m", "inspectd", "run", "--config", str(self.config)]
         command += ["--state", str(self.state), "--run-dir", str(self.run_dir)]
         self.log.parent.mkdir(parents=True, exist_ok=True)
