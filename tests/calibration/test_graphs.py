@@ -28,12 +28,12 @@ def noise(*shape):
 
 
 def slow_average(values, patch):
-    """Mean over the neighbourhood p x p of each cell of [B,d,h,w], as far as it lies on the map."""
+    """Mean over the neighbourhood p x p of each cell of [B,d,h,w], with zeros around the map."""
     reach = patch // 2
     averaged = np.empty_like(values)
     for y, x in np.ndindex(values.shape[2:]):
         around = values[:, :, max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
-        averaged[:, :, y, x] = around.mean(axis=(2, 3))
+        averaged[:, :, y, x] = around.sum(axis=(2, 3)) / patch**2
     return averaged
 
 
