@@ -17,7 +17,7 @@ from calibration.graphs import Tap
 
 OPSET = 18
 _TRACED_PX = (2, 224, 256)  # batch, height, width that export traces; all three stay free
-_MEASURED_PX, _PROBES = 320, 3  # pictures and random directions by which receptive fields are measured
+_MEASURED_PX, _PROBES = 320, 4  # pictures and random directions by which receptive fields are measured
 
 
 @dataclass(frozen=True)
@@ -91,29 +91,34 @@ def taps(model: Lite) -> dict[int, Tap]:
 
     The offset is measured: the centre of the effective receptive field (Luo et al., 2016), the input pixels whose change
     moves a cell most. The padding alone does not tell it. TensorFlow pads at the end, which puts the middle tap of cell i on
-    pixel stride * i + stride - 1, but training leans the other way: at stride 8 the centre is near the cell's own.
+    pixel stride * i + stride - 1, but training leans the other way: at stride 8 the centre is near the cell's own. Blocks of
+    one stride share it, measured at the last of them: between them nothing moves the grid.
     """
     torch.manual_seed(0)
     pictures = _clouds().requires_grad_()
-    found = {}
-    for index, output in enumerate(model.outputs(pictures)):
-        channels, rows = output.shape[1:3]
-        stride = _MEASURED_PX // rows
-        middle = output[:, :, rows // 2, rows // 2]
-        energy = torch.zeros(_MEASURED_PX, _MEASURED_PX)
-        for _ in range(_PROBES):
-            (slope,) = torch.autograd.grad((middle * torch.randn(channels)).sum(), pictures, retain_graph=True)
-            energy += slope.square().sum((0, 1))
-        marginal = (energy.sum(0) + energy.sum(1)) / (2 * energy.sum())
-        centre = float((marginal * torch.arange(_MEASURED_PX)).sum())
-        found[index] = Tap(channels, stride, round(centre - stride * (rows // 2)))
-    return found
+    outputs = model.outputs(pictures)
+    strides = [_MEASURED_PX // output.shape[2] for output in outputs]
+    last = dict(zip(strides, outputs, strict=True))
+    offsets = {stride: round(_centre(output, pictures) - _MEASURED_PX // 2) for stride, output in last.items()}
+    return {i: Tap(output.shape[1], strides[i], offsets[strides[i]]) for i, output in enumerate(outputs)}
+
+
+def _centre(output: torch.Tensor, pictures: torch.Tensor) -> float:
+    """Input pixel, mean of both axes, at which the middle cell of a block looks."""
+    middle = output[:, :, output.shape[2] // 2, output.shape[3] // 2]
+    energy = torch.zeros(_MEASURED_PX, _MEASURED_PX)
+    for _ in range(_PROBES):
+        direction = torch.randn(output.shape[1])
+        (slope,) = torch.autograd.grad((middle * direction).sum(), pictures, retain_graph=True)
+        energy += slope.square().sum((0, 1))
+    along = energy.sum(0) + energy.sum(1)
+    return float((along * torch.arange(_MEASURED_PX)).sum() / along.sum())
 
 
 def _clouds() -> torch.Tensor:
     """Random pictures with coarse and fine structure, as photographs have: float32 [B,3,H,W], -1 … 1."""
     coarse, fine = (
-        torch.nn.functional.interpolate(torch.randn(2, 3, side, side), size=_MEASURED_PX, mode="bilinear")
+        torch.nn.functional.interpolate(torch.randn(4, 3, side, side), size=_MEASURED_PX, mode="bilinear")
         for side in (_MEASURED_PX // 8, _MEASURED_PX // 2)
     )
     return (0.5 * coarse + 0.3 * fine).clamp(-1, 1)
