@@ -43,8 +43,8 @@ def each(work: Callable[[Thing, Advance], Made], things: Iterable[Thing], thread
             raise
 
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(guarded, thing) for thing in things]
-        try:
+        try:  # Ctrl-C may come while things are still handed out
+            futures = [pool.submit(guarded, thing) for thing in things]
             return [future.result() for future in futures]
         except _Stopped:
             raise errors[0] from None

@@ -65,14 +65,14 @@ def test_silence_is_borne_longer_before_the_first_report(life: Life) -> None:
     life.started(7, 0)
     assert (life.hung(seconds(60)), life.hung(seconds(60.1))) == (False, True)
     life.heard(health(life), seconds(10))
-    assert (life.hung(seconds(15)), life.hung(seconds(15.1))) == (False, True)
+    assert (life.hung(seconds(25)), life.hung(seconds(25.1))) == (False, True)  # of a worker: 15 s
 
 
 def test_time_in_which_the_supervisor_did_not_run_is_no_silence(life: Life) -> None:
     life.started(7, 0)
     life.heard(health(life), 0)
     life.forgive(seconds(100))
-    assert (life.hung(seconds(104)), life.hung(seconds(106))) == (False, True)
+    assert (life.hung(seconds(114)), life.hung(seconds(116))) == (False, True)
 
 
 def test_one_that_is_told_to_stop_or_being_killed_is_not_hung(life: Life) -> None:
