@@ -25,6 +25,7 @@ from inspectd.journal.reader import Part, Reader
 from inspectd.station import load
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
+from inspectd.vision import neighbours
 from inspectd.vision.detector import Detector
 
 STATION, MAX_BATCH, DEADLINE_MS = "bench", 8, 60_000
@@ -99,6 +100,7 @@ class _Bench:
 
     def round(self, number: int) -> dict[str, Any]:
         """Measure one turn of each side."""
+        neighbours.use_threads(1)  # as the worker
         detector = Detector.open(self._bundle(), threads=1)
         batch_s, batch1_ms = self._detector_throughput(detector), self._detector_latency(detector)
         del detector

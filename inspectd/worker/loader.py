@@ -13,6 +13,7 @@ import numpy as np
 from inspectd import clock
 from inspectd.errors import InspectdError
 from inspectd.station.schema import Workers
+from inspectd.vision import neighbours
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.detector import Detector
 from inspectd.wire.messages import BundleRef
@@ -32,6 +33,7 @@ class Loader:
 
     def __init__(self, workers: Workers) -> None:
         self._workers, self._sizes = workers, sorted({1, workers.max_batch})
+        neighbours.use_threads(workers.threads)  # `threads` is a promise to the other processes of the line
         self._backbones: dict[str, Backbone] = {}
         self._wanted: queue.SimpleQueue[BundleRef] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Loaded] = queue.SimpleQueue()
