@@ -1,6 +1,7 @@
 """Fixtures of all tests: every test has its own run directory and state directory, and reaps what it opened."""
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,3 +48,11 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = calibrate(config, "flange", "default", folder / "parts/train/good", None, state)
     state.write_current("flange", "default", Current(made.number, made.fingerprint, made.threshold))
     return folder
+
+
+@pytest.fixture
+def port() -> int:
+    """Return a TCP port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
