@@ -18,7 +18,7 @@ SEED ?=
 # graphs equal to the shipped ones; any of the extra's range will do
 .venv-export/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-export
-	.venv-export/bin/pip install --quiet --disable-pip-version-check 'torch==2.13.0' --editable '.[cpu,export]'
+	.venv-export/bin/pip install --quiet --disable-pip-version-check 'torch==2.13.0' pytest pytest-timeout hypothesis --editable '.[cpu,export]'
 	touch $@
 
 demo: .venv-demo/installed
