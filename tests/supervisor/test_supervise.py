@@ -282,10 +282,10 @@ def test_metrics_are_served_where_line_yaml_says(daemon: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     daemon(line={"metrics": f"127.0.0.1:{port}"}).ready()
-    text = until(lambda: (t := _get(port)) and 'inspectd_process_up{process="workerd-1"} 1.0' in t and t, 10)
+    well = ('inspectd_process_up{process="workerd-1"} 1.0', "inspectd_health 0.0")  # a busy machine is DEGRADED for a moment
+    text = until(lambda: (t := _get(port)) and all(said in t for said in well) and t, 20)
     assert 'inspectd_verdicts_total{station="cell",verdict="pass"} 2.0' in text
     assert 'inspectd_line_outcomes_total{outcome="delivered",station="cell"} 2.0' in text
-    assert "inspectd_health 0.0" in text
 
 
 def test_a_metrics_port_in_use_is_an_error_that_names_it() -> None:
