@@ -17,7 +17,7 @@ from calibration import defects, graphs
 from calibration.features import U8, Extractor, Mask
 from calibration.pictures import Sample
 from inspectd.errors import BadBundle, BadInput
-from inspectd.station.state import StateDir, replace
+from inspectd.station.state import StateDir, replace, to_disk
 from inspectd.vision import bundle as bundles
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Array, Bundle, Manifest
@@ -111,7 +111,7 @@ def publish(draft: Draft, state: StateDir, graph: bytes, backbone: Backbone, wor
         if isinstance(error, OSError):
             raise BadBundle(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
         raise
-    _to_disk(target.parent)
+    to_disk(target.parent)
     return Bundle(target, made.manifest, made.arrays, made.golden)
 
 
@@ -120,11 +120,3 @@ def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
-
-
-def _to_disk(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,7 +21,7 @@ from inspectd.demo import cells, sheet, tally
 from inspectd.demo.peer import PlcPeer, Result
 from inspectd.demo.terminal import Terminal
 from inspectd.errors import BadInput, DaemonError
-from inspectd.journal.reader import Reader
+from inspectd.journal.reader import Part, Reader
 from inspectd.station import load
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
@@ -166,10 +166,12 @@ class Demo:
 
 def rows_of(state: StateDir, station: str) -> list[tally.Row]:
     """Read what the journal says of a station's parts."""
-    return [
-        tally.Row(
-            key=str(part.key), part_id=part.part_id or "", verdict=part.verdict or "",
-            score=math.nan if part.score is None else part.score, outcome=part.outcome or "", trigger_ns=part.trigger_ns or 0,
-        )
-        for part in Reader(state).parts(station=station)
-    ]  # fmt: skip
+    return [row_of(part) for part in Reader(state).parts(station=station)]
+
+
+def row_of(part: Part) -> tally.Row:
+    """What the tally needs of a journal row."""
+    return tally.Row(
+        key=str(part.key), part_id=part.part_id or "", verdict=part.verdict or "",
+        score=math.nan if part.score is None else part.score, outcome=part.outcome or "", trigger_ns=part.trigger_ns or 0,
+    )  # fmt: skip

@@ -5,13 +5,10 @@ Order of every step: decide (ledger), write to the spool, then act (acknowledge,
 
 import secrets
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from inspectd import clock, log
-from inspectd.dispatch import batching
-from inspectd.dispatch.batching import Waiting
 from inspectd.dispatch.deliveries import Deliveries
 from inspectd.dispatch.frames import Frames, Pixels
 from inspectd.dispatch.ledger import Fact, Ledger, Policy
@@ -33,7 +30,6 @@ from inspectd.wire.messages import (
     Hold,
     KeptPicture,
     Key,
-    LineOutcome,
     NoFrame,
     Opened,
     Order,
@@ -238,7 +234,7 @@ class Dispatch:
         """Hand out batches until no worker has a place for what waits."""
         while self._frames.waiting:
             now = clock.now_ns()
-            batch = self._next_batch(now)
+            batch = self._pool.next_batch(map(self._ledger.assigned_frame, self._frames.waiting), now)
             if batch is None:
                 return
             identity, keys, batch_key = batch
@@ -249,25 +245,6 @@ class Dispatch:
                     self._frames.to_work(key)
             else:
                 self._send_again(self._pool.died(identity))
-
-    def _next_batch(self, now: int) -> tuple[bytes, list[Key], str] | None:
-        waiting, able = [], {}
-        for key in self._frames.waiting:
-            opened = self._ledger.opened(key)
-            fingerprint = opened.fingerprint if opened else ""
-            if fingerprint not in able:
-                able[fingerprint] = self._pool.pick(fingerprint)
-            if able[fingerprint] is not None:
-                waiting.append(Waiting(self._ledger.decide_by_ns(key), key, self._pool.batch_key(fingerprint)))
-        if not waiting:
-            return None
-        for identity in {identity for identity in able.values() if identity is not None}:
-            worker = self._pool.workers[identity]
-            mine = [w for w in waiting if (o := self._ledger.opened(w.key)) and o.fingerprint in worker.held]
-            chosen = batching.choose(mine, worker.free, partial(batching.estimate, worker.p95_ms), now)
-            if chosen:
-                return identity, [frame.key for frame in chosen], chosen[0].batch_key
-        return None
 
     def _pack(self, keys: list[Key], now: int) -> tuple[Work, list[memoryview]]:
         items, parts = [], []
@@ -351,12 +328,8 @@ class Dispatch:
     def _settle_gone(self, now: int) -> None:
         """Settle what a plcd that has been away for long cannot have delivered."""
         for plc in self._config.line.plcs:
-            if self._deliveries.gone_ms(plc, now) < PLC_GONE_MS:
-                continue
-            for opened, closed in list(self._ledger.unfinished(plc)):
-                age_ms = (now - opened.t_ns) / clock.MS
-                if closed and age_ms > opened.deadline_ms + PLC_GONE_MS:
-                    self._record(self._ledger.settle(opened.key, LineOutcome.PLC_DOWN, age_ms))
+            if self._deliveries.gone_ms(plc, now) >= PLC_GONE_MS:
+                self._record(self._ledger.settle_gone(plc, now, PLC_GONE_MS))
 
     # --- orders, beats, health -------------------------------------------------------------------------------------------
 
@@ -403,16 +376,11 @@ class Dispatch:
         elif not self._pool.workers:
             faults.append("no worker")
         counters: dict[str, float] = {
-            "in_flight": self._ledger.in_flight,
-            "unsettled": self._ledger.unsettled,
+            **self._ledger.figures(),
             "frames_waiting": len(self._frames.waiting),
             "pictures_lost": self._pictures_lost,
             "unjournalled": self._spool.unwritten,
         }
-        for station, counts in self._ledger.counts.items():
-            run, seq = self._ledger.last_key(station)
-            more = {"run": run, "seq": seq, "in_flight": self._ledger.in_flight_of(station)}
-            counters |= {f"station.{station}.{what}": n for what, n in {**counts, **more}.items()}
         worries = [] if self._reserve else ["no room on the disk for the next spool segment"]
         state = HealthState.FAULT if faults else HealthState.DEGRADED if worries else HealthState.OK
         self._child.report(state, faults + worries, counters)

@@ -143,6 +143,11 @@ class Ledger:
         if entry and entry.closed is None:
             entry.marks[step] = (now_ns - entry.opened.t_ns) / MS
 
+    def assigned_frame(self, key: Key) -> tuple[int, Key, str]:
+        """When this open key must have its verdict, the key, and the fingerprint by which it is judged."""
+        entry = self._entries[key]
+        return entry.decide_by_ns, key, entry.opened.fingerprint
+
     def decide_by_ns(self, key: Key) -> int:
         """When this open key must have its verdict, so that it can still be delivered in time."""
         return self._entries[key].decide_by_ns
@@ -248,6 +253,15 @@ class Ledger:
             return self.settle(entry.opened.key, LineOutcome.NO_PLC, (entry.closed.closed_ms if entry.closed else math.nan))
         return []
 
+    def settle_gone(self, plc: str, now_ns: int, gone_ms: float) -> list[Fact]:
+        """Settle as PLC_DOWN what is closed and past its deadline by so much that a PLC which is away cannot have seen it."""
+        facts: list[Fact] = []
+        for opened, closed in list(self.unfinished(plc)):
+            age_ms = (now_ns - opened.t_ns) / MS
+            if closed and age_ms > opened.deadline_ms + gone_ms:
+                facts += self.settle(opened.key, LineOutcome.PLC_DOWN, age_ms)
+        return facts
+
     def give_up(self) -> list[Fact]:
         """Settle all that is closed and was never taken as PLC_DOWN: at the end, when nobody is left to take it."""
         waiting = [key for key, entry in self._entries.items() if entry.closed is not None]
@@ -274,6 +288,15 @@ class Ledger:
     def unsettled(self) -> int:
         """How many keys have no line outcome."""
         return sum(entry.outcome is None for entry in self._entries.values())
+
+    def figures(self) -> dict[str, float]:
+        """Return every count by its dotted name: of the whole line, and `station.<name>.<what>`."""
+        found: dict[str, float] = {"in_flight": self.in_flight, "unsettled": self.unsettled}
+        for station, counts in self.counts.items():
+            run, seq = self.last_key(station)
+            more = {"run": run, "seq": seq, "in_flight": self.in_flight_of(station)}
+            found |= {f"station.{station}.{what}": n for what, n in {**counts, **more}.items()}
+        return found
 
     def last_key(self, station: str) -> tuple[int, int]:
         """Run and last seq heard of a station's source; (0, 0) if none."""

@@ -7,8 +7,9 @@ survive is poison.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
-from inspectd.dispatch.batching import estimate
+from inspectd.dispatch.batching import Waiting, choose, estimate
 from inspectd.wire.messages import Held, Key, WorkerState
 
 MS = 1_000_000
@@ -50,7 +51,6 @@ class Pool:
     def __init__(self) -> None:
         self.workers: dict[bytes, Worker] = {}
         self.attempts: dict[Key, int] = {}
-        self.lost_workers = 0
 
     def heard(self, identity: bytes, state: WorkerState, session: str, now_ns: int) -> Worker:
         """Take a worker's whole state; one of another session has no places until it has been told ours."""
@@ -69,6 +69,23 @@ class Pool:
         """Choose the free worker with the least in work that holds this bundle; None if there is none."""
         able = [(sum(len(b.keys) for b in w.batches), i) for i, w in self.workers.items() if w.free and fingerprint in w.held]
         return min(able)[1] if able else None
+
+    def next_batch(self, frames: Iterable[tuple[int, Key, str]], now_ns: int) -> tuple[bytes, list[Key], str] | None:
+        """Choose a worker and its next batch (identity, keys, batch key) from frames of (decide_by_ns, key, fingerprint)."""
+        able: dict[str, bytes | None] = {}
+        waiting: list[tuple[Waiting, str]] = []
+        for decide_by_ns, key, fingerprint in frames:
+            if fingerprint not in able:
+                able[fingerprint] = self.pick(fingerprint)
+            if able[fingerprint] is not None:
+                waiting.append((Waiting(decide_by_ns, key, self.batch_key(fingerprint)), fingerprint))
+        for identity in {identity for identity in able.values() if identity is not None}:
+            worker = self.workers[identity]
+            mine = [frame for frame, fingerprint in waiting if fingerprint in worker.held]
+            chosen = choose(mine, worker.free, partial(estimate, worker.p95_ms), now_ns)
+            if chosen:
+                return identity, [frame.key for frame in chosen], chosen[0].batch_key
+        return None
 
     def sent(self, identity: bytes, keys: list[Key], batch_key: str, now_ns: int) -> None:
         """Note a batch that went out, and when its answer is overdue."""
@@ -99,7 +116,6 @@ class Pool:
         worker = self.workers.pop(identity, None)
         if worker is None:
             return []
-        self.lost_workers += 1
         return [key for batch in worker.batches for key in batch.keys]
 
     def died_by_name(self, name: str) -> list[Key]:

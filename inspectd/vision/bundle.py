@@ -23,6 +23,7 @@ import numpy.typing as npt
 from msgspec import Meta, Struct, field
 
 from inspectd.errors import BadBundle
+from inspectd.station.state import to_disk
 from inspectd.vision.golden import Golden
 
 FORMAT = 1
@@ -153,7 +154,7 @@ def write(
             (new / name).write_bytes(data)
         _to_disk(new)
         new.rename(directory)
-        _sync(directory.parent)
+        to_disk(directory.parent)
     except OSError as error:
         raise BadBundle(f"{directory}: cannot be written: {error}; check the rights and the free space there") from error
     finally:
@@ -271,13 +272,5 @@ def _sha256(path: Path) -> str:
 
 def _to_disk(folder: Path) -> None:
     for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        to_disk(path)
+    to_disk(folder)

@@ -10,6 +10,7 @@ from inspectd import image
 from inspectd.bench.rig import Daemon
 from inspectd.bench.settled import settled
 from inspectd.demo import tally
+from inspectd.demo.main import row_of
 from inspectd.demo.peer import PlcPeer, Result
 from inspectd.errors import DaemonError
 from inspectd.journal.reader import Part, Reader
@@ -102,13 +103,7 @@ class Rig:
 
     def check(self, status: dict[str, Any], parts: list[Part]) -> tally.Check:
         """Hold what ingestd, dispatchd, journald and the PLC peer counted against each other."""
-        rows = [
-            tally.Row(
-                str(p.key), p.part_id or "", p.verdict or "", float("nan") if p.score is None else p.score,
-                p.outcome or "", p.trigger_ns or 0,
-            )
-            for p in parts
-        ]  # fmt: skip
+        rows = [row_of(part) for part in parts]
         offered = int(status["sources"][STATION]["counters"]["offered"])
         return tally.check(offered, self.opened(status), rows, [result.read for result in self.results])
 
