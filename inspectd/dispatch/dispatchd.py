@@ -281,11 +281,13 @@ class Dispatch:
                     self._deliveries.put_opened(fact)
                 case Closed():
                     self._deliveries.put_closed(fact)
-                    self._release(fact)
-                    self._verdicts.send(fact)
                 case Outcome(key=key):
                     self._deliveries.settled(key)
-        self._deliveries.flush(clock.now_ns())
+        self._deliveries.flush(clock.now_ns())  # the PLC waits for it; a picture's place and the watchers have time
+        for fact in facts:
+            if isinstance(fact, Closed):
+                self._release(fact)
+                self._verdicts.send(fact)
 
     def _release(self, closed: Closed) -> None:
         """Let go of a closed key's picture, keep it where the station wants it, and give its place back."""

@@ -5,6 +5,7 @@ touches several days commits the older days first, without it. Whatever a kill i
 is written again does not change (rows.py): exactly once, after a kill at any point.
 """
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -29,11 +30,12 @@ class Drain:
     def __init__(self, spool: Path, journal: Path) -> None:
         self._spool = spool
         self._journal = journal
-        self._open: dict[str, sqlite3.Connection] = {}
+        self._open: dict[str, tuple[sqlite3.Connection, os.stat_result]] = {}
         self._commits, self.drained = _resume(journal)
         self._tail = Tail(spool, self.drained)
         self.counts = dict.fromkeys(COUNTED, 0)
         self.set_aside: list[Path] = []  # day files that SQLite could not read any more
+        self.vanished: list[Path] = []  # day files that somebody removed or replaced while they were written to
         self.not_deleted = ""
 
     def turn(self) -> int:
@@ -53,7 +55,7 @@ class Drain:
 
     def close_days(self) -> None:
         """Close all day files; the next turn opens what it needs."""
-        for db in self._open.values():
+        for db, _ in self._open.values():
             db.close()
         self._open.clear()
 
@@ -83,11 +85,18 @@ class Drain:
         self._count(len(facts), new)
 
     def _day(self, day: str) -> sqlite3.Connection:
+        path = schema.path_of(self._journal, day)
+        if day in self._open and not _is_at(path, self._open[day][1]):
+            # SQLite would go on writing into a file without a name, and nobody would ever read it
+            self._open.pop(day)[0].close()
+            self.vanished.append(path)
+            _log.error("journal file removed or replaced while in use, rows drained before are lost", file=str(path))
         if day not in self._open:
             while len(self._open) >= _OPEN_DAYS:
-                self._open.pop(next(iter(self._open))).close()
-            self._open[day] = schema.open_for_writing(schema.path_of(self._journal, day))
-        return self._open[day]
+                self._open.pop(next(iter(self._open)))[0].close()
+            db = schema.open_for_writing(path)
+            self._open[day] = db, path.stat()
+        return self._open[day][0]
 
     def _count(self, facts: int, new: dict[str, int]) -> None:
         self.counts["records"] += facts
@@ -130,6 +139,14 @@ class Drain:
                     segments.path_of(self._spool, number).unlink(missing_ok=True)
                 except OSError as error:
                     self.not_deleted = f"drained segment {number} of the spool cannot be deleted: {error.strerror}"
+
+
+def _is_at(path: Path, opened: os.stat_result) -> bool:
+    """Tell whether the file that was opened still has its name."""
+    try:
+        return os.path.samestat(path.stat(), opened)
+    except OSError:
+        return False
 
 
 def _resume(journal: Path) -> tuple[int, Position]:

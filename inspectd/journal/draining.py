@@ -78,6 +78,7 @@ class Draining:
             found += [
                 self._drain.not_deleted,
                 *(f"{path.name} was damaged and is moved aside" for path in self._drain.set_aside),
+                *(f"{path.name} was removed while in use: its earlier rows are lost" for path in self._drain.vanished),
             ]
         return [reason for reason in found if reason]
 

@@ -147,6 +147,21 @@ def test_a_damaged_day_is_moved_aside_and_what_the_spool_still_holds_comes_back(
     assert path.with_name(f"{path.name}.damaged-1").read_bytes().startswith(b"no database")
 
 
+@pytest.mark.parametrize("with_companions", [True, False])
+def test_a_day_that_is_deleted_while_in_use_is_told_and_later_rows_are_found(state: StateDir, with_companions: bool) -> None:
+    spool_of(state.spool, lives(1, 33), lives(34, 40))
+    drain = Drain(state.spool, state.journal)
+    assert drain.turn() == BATCH
+    path = schema.path_of(state.journal, TODAY)
+    for file in schema.companions(path) if with_companions else [path]:
+        file.unlink(missing_ok=True)
+    while drain.turn():
+        pass
+    assert drain.vanished == [path]
+    drain.close()
+    assert seqs(state) == list(range(34, 41))
+
+
 def file_end(state: StateDir) -> int:
     """Offset behind the last record of segment 1."""
     data = segments.path_of(state.spool, 1).read_bytes()
