@@ -4,6 +4,8 @@ A picture that cannot be judged as it is must be refused here: decoders are leni
 make up would be judged.
 """
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,21 +60,32 @@ def pixel_format(pixels: U8) -> str:
 def pictures_in(folder: Path) -> list[Path]:
     """Picture files of a folder (not of its subfolders), by name; BadImage if the folder cannot be read."""
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+        named = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+        return sorted(path for path in named if _may_be_file(path))
     except OSError as error:
         raise BadImage(f"{folder}: expected a folder of pictures: {error.strerror}; check the path and its rights") from error
-    return sorted(found)
 
 
 def probe(path: Path) -> tuple[int, int]:
     """(height, width) of a whole picture file, without decoding it; BadImage as `read`."""
-    header = picture_file.check(_bytes(path), str(path))
+    header = picture_file.check(read_bytes(path), str(path))
     return header.height, header.width
 
 
 def read(path: Path) -> Picture:
     """Read and decode one file; BadImage naming the file, what was expected, what came and what to do."""
-    return decode(_bytes(path), str(path))
+    return decode(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a regular file whole; BadImage if it is none, or cannot be read."""
+    try:
+        with open(path, "rb", opener=_open_at_once) as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return stream.read()
+    except OSError as error:
+        raise BadImage(f"{path}: cannot be read: {error.strerror}; check the path and its rights") from error
+    raise BadImage(f"{path}: expected a file, got a pipe or a device; remove it")
 
 
 def decode(data: bytes, name: str) -> Picture:
@@ -100,11 +113,15 @@ def decode_map(data: bytes, name: str) -> U16:
     return pixels
 
 
-def _bytes(path: Path) -> bytes:
+def _may_be_file(path: Path) -> bool:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadImage(f"{path}: cannot be read: {error.strerror}; check the path and its rights") from error
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True  # a link to nowhere, or no right to look: reading it will say so
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # else the opening of a pipe waits for whoever writes to it
 
 
 def _imdecode(data: bytes, name: str) -> npt.NDArray[Any]:

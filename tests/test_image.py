@@ -1,5 +1,7 @@
 """Pictures: whole ones are decoded exactly, all others are refused by name with what was expected and what came."""
 
+import os
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -142,6 +144,11 @@ class TestRefused:
         with pytest.raises(BadImage, match="Is a directory"):
             image.read(tmp_path)
 
+    def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / "a.png")
+        with pytest.raises(BadImage, match=r"a\.png: expected a file, got a pipe"):
+            image.read(tmp_path / "a.png")
+
 
 class TestMaps:
     def test_a_heat_map_comes_back_exactly(self):
@@ -166,6 +173,22 @@ class TestFolders:
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(BadImage, match="nowhere: expected a folder of pictures"):
             image.pictures_in(Path(tmp_path / "nowhere"))
+
+    def test_regular_files_and_links_to_them_are_pictures_and_nothing_else_named_so_is(self, tmp_path):
+        (tmp_path / "b.png").write_bytes(encoded(noise(40, 50), ".png"))
+        (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
+        (tmp_path / "folder.png").mkdir()
+        os.mkfifo(tmp_path / "pipe.png")
+        (tmp_path / "to-pipe.png").symlink_to(tmp_path / "pipe.png")
+        (tmp_path / "to-device.png").symlink_to("/dev/zero")
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(tmp_path / "socket.png"))
+            assert [path.name for path in image.pictures_in(tmp_path)] == ["a.png", "b.png"]
+
+    def test_a_link_to_nowhere_is_listed_so_that_its_reading_tells(self, tmp_path):
+        (tmp_path / "a.png").symlink_to(tmp_path / "gone")
+        with pytest.raises(BadImage, match=r"a\.png: cannot be read: No such file"):
+            image.read(*image.pictures_in(tmp_path))
 
 
 class TestGeometry:
