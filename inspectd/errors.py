@@ -12,6 +12,7 @@ InspectdError                 exit code 1
 ├── CameraError               a camera that does not answer or answers nonsense: the integrator
 ├── PlcError                  a bus that cannot be opened or served: the integrator
 ├── JournalError              a spool or database that cannot be read or written: whoever administers the machine
+├── StateError                the state directory cannot be read or written: whoever administers the machine
 ├── DaemonError               the daemon is not there, there already, or does not answer: the operator
 └── Interrupted               somebody pressed Ctrl-C: nobody
 """
@@ -96,6 +97,10 @@ class PlcError(InspectdError):
 
 class JournalError(InspectdError):
     """The spool or the journal cannot be read or written."""
+
+
+class StateError(InspectdError):
+    """A small file under the state directory cannot be read or written: read-only, full, or of another user."""
 
 
 class DaemonError(InspectdError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from inspectd.dispatch.batching import Waiting, choose, estimate
-from inspectd.wire.messages import Held, Key, WorkerState
+from inspectd.wire.messages import Held, Key, Refusal, WorkerState
 
 MS = 1_000_000
 GRACE_MS = 200.0
@@ -29,7 +29,7 @@ class Worker:
 
     name: str
     held: dict[str, Held] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Refusal] = field(default_factory=dict)
     p95_ms: dict[str, float] = field(default_factory=dict)
     places: int = 0
     sent: int = 0  # Work messages sent to it

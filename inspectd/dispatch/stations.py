@@ -4,12 +4,13 @@ Workers load a new bundle beside the old; when every live worker holds it, the s
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from inspectd.dispatch.ledger import Assigned
 from inspectd.dispatch.pool import Pool
-from inspectd.errors import BadBundle
+from inspectd.errors import BadBundle, StateError
 from inspectd.station.schema import Config
 from inspectd.station.state import Current, StateDir
 from inspectd.wire.messages import BundleRef, Order, StationBeat
@@ -36,6 +37,7 @@ class Stations:
     def __init__(self, config: Config, state: StateDir) -> None:
         self._state = state
         self._stations: dict[str, _Station] = {}
+        self._attempts: Counter[str] = Counter()  # activations asked for, by fingerprint
         self.version = 0  # of the list that workers must hold
         for name, station in config.stations.items():
             self._stations[name] = self._read(name, station.products)
@@ -71,7 +73,7 @@ class Stations:
                 wanted.append((station.pending.product, station.pending.current))
             for product, current in wanted:
                 path = self._state.bundle(name, product, current.bundle)
-                refs.append(BundleRef(name, product, current.fingerprint, str(path)))
+                refs.append(BundleRef(name, product, current.fingerprint, str(path), self._attempts[current.fingerprint]))
         return refs
 
     def activate(self, order: Order) -> str:
@@ -83,6 +85,7 @@ class Stations:
         if station.pending:
             return f"another activation of {args['station']} is under way"
         current = Current(int(args["bundle"]), args["fingerprint"], float(args["threshold"]))
+        self._attempts[current.fingerprint] += 1
         station.pending = _Pending(order, args.get("product") or station.product, current)
         self.version += 1
         return ""
@@ -95,19 +98,32 @@ class Stations:
             if pending is None or not pool.workers:
                 continue
             fingerprint = pending.current.fingerprint
-            refusals = [f"{w.name}: {w.refused[fingerprint]}" for w in pool.workers.values() if fingerprint in w.refused]
+            refusals = self._refusals(fingerprint, pool)
             if refusals:
                 ended.append((pending.order, False, "; ".join(refusals)))
             elif pool.holders(fingerprint) == len(pool.workers):
-                station.currents[pending.product] = pending.current
-                station.fault = ""
-                self._state.write_current(name, pending.product, pending.current)
-                ended.append((pending.order, True, f"{name}: bundle {pending.current.bundle} ({fingerprint}) is active"))
+                ended.append((pending.order, *self._flip(name, station, pending)))
             else:
                 continue
             station.pending = None
             self.version += 1
         return ended
+
+    def _refusals(self, fingerprint: str, pool: Pool) -> list[str]:
+        """Who refused the bundle since it was asked for last; an earlier refusal may be of what was mended meanwhile."""
+        said = ((worker.name, worker.refused.get(fingerprint)) for worker in pool.workers.values())
+        return [f"{name}: {no.why}" for name, no in said if no and no.attempt == self._attempts[fingerprint]]
+
+    def _flip(self, name: str, station: _Station, pending: _Pending) -> tuple[bool, str]:
+        """Judge by the new bundle from now on, also after a restart: what cannot be kept is not begun."""
+        current = pending.current
+        try:
+            self._state.write_current(name, pending.product, current)
+        except StateError as error:
+            return False, f"{name}: bundle {current.bundle} is not active: {error}"
+        station.currents[pending.product] = current
+        station.fault = ""
+        return True, f"{name}: bundle {current.bundle} ({current.fingerprint}) is active"
 
     def fault(self, name: str, pool: Pool) -> str:
         """Why a station cannot judge at all; empty if it can, or will once a worker is up."""
@@ -115,9 +131,9 @@ class Stations:
         current = station.currents.get(station.product)
         if current is None:
             return station.fault or f"no bundle for product {station.product}: run `inspectd calibrate {name}`"
-        refused = [w.refused.get(current.fingerprint) for w in pool.workers.values()]
-        if refused and all(refused):
-            return f"bundle {current.bundle} was refused: {refused[0]}"
+        refused = [no for w in pool.workers.values() if (no := w.refused.get(current.fingerprint))]
+        if refused and len(refused) == len(pool.workers):
+            return f"bundle {current.bundle} was refused: {refused[0].why}"
         return ""
 
     def beat(self, pool: Pool) -> dict[str, StationBeat]:
@@ -135,6 +151,9 @@ class Stations:
         station = self._stations.get(name)
         if station is None or product not in station.currents:
             return f"{name}: no active bundle for product {product!r}"
-        self._state.write_product(name, product)
+        try:
+            self._state.write_product(name, product)
+        except StateError as error:
+            return f"{name}: the product stays {station.product}: {error}"
         station.product = product
         return ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from inspectd.errors import BadBundle, DaemonError
+from inspectd.errors import BadBundle, DaemonError, StateError
 
 
 class Current(msgspec.Struct, frozen=True):
@@ -90,20 +90,26 @@ class StateDir:
             run = 1
         except ValueError as error:
             raise DaemonError(f"{path}: expected a number, the count of starts: {error}; keys could repeat") from error
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read: {error.strerror}; check the rights there") from error
         replace(path, str(run).encode())
         return run
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, and have it on disk before returning."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file whole or not at all, and have it on disk before returning; StateError if the disk does not take it."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with new.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(path)
-    to_disk(path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(path)
+        to_disk(path.parent)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StateError(f"{path}: cannot be written: {why}; check the rights and the free space there") from error
 
 
 def to_disk(path: Path) -> None:

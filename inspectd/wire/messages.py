@@ -143,6 +143,7 @@ class BundleRef(msgspec.Struct, frozen=True):
     product: str
     fingerprint: str
     path: str
+    attempt: int = 0  # counts activations: a bundle that was refused is tried again when somebody asks for it again
 
 
 class Hold(Message, frozen=True):
@@ -197,6 +198,13 @@ class Held(msgspec.Struct, frozen=True):
     threshold: float
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """A bundle that a worker does not trust."""
+
+    why: str
+    attempt: int = 0  # of the BundleRef that was tried
+
+
 class WorkerState(Message, frozen=True):
     """A worker's whole state, from its work loop, after each batch and every 200 ms when idle."""
 
@@ -205,7 +213,7 @@ class WorkerState(Message, frozen=True):
     places: int  # free places, absolute
     received: int  # Work messages of this session that it has taken: places count only once it has seen all that was sent
     held: dict[str, Held]  # by fingerprint
-    refused: dict[str, str]  # fingerprint -> why it was refused
+    refused: dict[str, Refusal]  # by fingerprint
     p95_ms: dict[str, float]  # "batch_key:size" -> p95 of the time for such a batch
 
 

@@ -8,7 +8,7 @@ import msgspec
 from inspectd import clock, log
 from inspectd.vision.detector import Detector
 from inspectd.wire.child import Child, Seat
-from inspectd.wire.messages import Answers, HealthState, Held, Hold, Work, WorkerState
+from inspectd.wire.messages import Answers, BundleRef, HealthState, Held, Hold, Refusal, Work, WorkerState
 from inspectd.wire.sockets import Envelope, Hub
 from inspectd.worker.loader import Loader
 from inspectd.worker.score import score
@@ -36,8 +36,8 @@ class Worker:
         self._max_batch = workers.max_batch
         self._loader, self._timing = Loader(workers), Timing()
         self._detectors: dict[str, Detector] = {}
-        self._refused: dict[str, str] = {}
-        self._wanted: set[str] = set()
+        self._refused: dict[str, tuple[BundleRef, str]] = {}
+        self._wanted: dict[str, BundleRef] = {}
         self._loading: set[str] = set()
         self._session, self._received, self._stated_ns = "", 0, 0
         self._counts = {"batches": 0, "frames": 0, "dropped_old_session": 0}
@@ -72,15 +72,20 @@ class Worker:
     def _on_hold(self, hold: Hold) -> None:
         if hold.session != self._session:
             self._session, self._received = hold.session, 0
-        self._wanted = {ref.fingerprint for ref in hold.bundles}
-        for fingerprint in set(self._detectors) - self._wanted:
+            self._refused = {}  # a new dispatch counts its attempts anew
+        self._wanted = {ref.fingerprint: ref for ref in hold.bundles}
+        for fingerprint in self._detectors.keys() - self._wanted.keys():
             del self._detectors[fingerprint]
-        self._refused = {f: why for f, why in self._refused.items() if f in self._wanted}
-        for ref in hold.bundles:
-            if ref.fingerprint not in self._detectors.keys() | self._refused.keys() | self._loading:
-                self._loading.add(ref.fingerprint)
-                self._loader.want(ref)
+        self._load_missing()
         self._state(at_once=True)
+
+    def _load_missing(self) -> None:
+        """Load what is wanted and not held. A refusal holds for the very BundleRef that was tried: another is another try."""
+        self._refused = {f: (ref, why) for f, (ref, why) in self._refused.items() if self._wanted.get(f) == ref}
+        for fingerprint, ref in self._wanted.items():
+            if fingerprint not in self._detectors.keys() | self._refused.keys() | self._loading:
+                self._loading.add(fingerprint)
+                self._loader.want(ref)
 
     def _take_loaded(self) -> None:
         for ref, detector, refusal, times_ms in self._loader.done():
@@ -88,13 +93,14 @@ class Worker:
             if ref.fingerprint not in self._wanted:
                 continue
             if detector is None:
-                self._refused[ref.fingerprint] = refusal
+                self._refused[ref.fingerprint] = ref, refusal
                 self._log.error("bundle refused", station=ref.station, fingerprint=ref.fingerprint, reason=refusal)
             else:
                 self._detectors[ref.fingerprint] = detector
                 for size, ms in times_ms.items():
                     self._timing.add(detector.batch_key, size, ms)
                 self._log.info("bundle loaded", station=ref.station, fingerprint=ref.fingerprint, warm_ms=times_ms)
+            self._load_missing()
             self._state(at_once=True)
 
     def _answer(self, work: Work, parts: list[memoryview]) -> None:
@@ -117,12 +123,12 @@ class Worker:
         held = {f: Held(d.batch_key, d.threshold) for f, d in self._detectors.items()}
         state = WorkerState(
             session=self._session, name=self._name, places=self._max_batch, received=self._received, held=held,
-            refused=self._refused, p95_ms=self._timing.p95_ms(),
+            refused={f: Refusal(why, ref.attempt) for f, (ref, why) in self._refused.items()}, p95_ms=self._timing.p95_ms(),
         )  # fmt: skip
         if self._work.send(state):
             self._stated_ns = now
 
     def _report(self) -> None:
-        reasons = [f"bundle {fingerprint} refused: {why}" for fingerprint, why in self._refused.items()]
+        reasons = [f"bundle {fingerprint} refused: {why}" for fingerprint, (_, why) in self._refused.items()]
         state = HealthState.FAULT if reasons and not self._detectors else HealthState.DEGRADED if reasons else HealthState.OK
         self._child.report(state, reasons, {**self._counts, "bundles": len(self._detectors), "loading": len(self._loading)})

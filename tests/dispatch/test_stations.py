@@ -4,9 +4,10 @@ import pytest
 
 from inspectd.dispatch.pool import Pool
 from inspectd.dispatch.stations import Stations
+from inspectd.errors import StateError
 from inspectd.station.schema import Camera, Config, Line, Station
-from inspectd.station.state import Current
-from inspectd.wire.messages import Held, Order, WorkerState
+from inspectd.station.state import Current, StateDir
+from inspectd.wire.messages import Held, Order, Refusal, WorkerState
 
 OLD, NEW = Current(1, "0" * 16, 1.0), Current(2, "f" * 16, 2.0)
 
@@ -60,12 +61,45 @@ def test_the_new_bundle_is_active_only_once_every_worker_holds_it_and_then_also_
 def test_a_bundle_that_one_worker_refuses_leaves_the_old_one_active(config, state):
     state.write_current("a", "red", OLD)
     stations, pool = Stations(config, state), Pool()
-    worker(pool, "w1", OLD.fingerprint, refused={NEW.fingerprint: "bank: sha256 differs"})
     stations.activate(order())
+    worker(pool, "w1", OLD.fingerprint, refused={NEW.fingerprint: Refusal("bank: sha256 differs", attempt=1)})
     ((_, ok, text),) = stations.finished(pool)
     assert not ok
     assert "sha256 differs" in text
     assert state.read_current("a", "red") == OLD
+
+
+def test_an_activation_has_every_worker_try_again_and_an_earlier_refusal_does_not_answer_it(config, state):
+    state.write_current("a", "red", NEW)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", refused={NEW.fingerprint: Refusal("bank: damaged")})
+    before = stations.hold()
+    stations.activate(order())
+    assert before != stations.hold()
+    assert stations.finished(pool) == []
+    worker(pool, "w1", NEW.fingerprint)
+    ((_, ok, _),) = stations.finished(pool)
+    assert ok
+    assert stations.fault("a", pool) == ""
+
+
+def test_a_bundle_or_product_that_cannot_be_kept_on_disk_is_not_begun(config, state, monkeypatch):
+    """A restart would judge by the old one without a word."""
+    for product in ("red", "blue"):
+        state.write_current("a", product, OLD)
+    stations, pool = Stations(config, state), Pool()
+
+    def full(*_: object) -> None:
+        raise StateError("no space left")
+
+    monkeypatch.setattr(StateDir, "write_current", full)
+    monkeypatch.setattr(StateDir, "write_product", full)
+    stations.activate(order())
+    worker(pool, "w1", OLD.fingerprint, NEW.fingerprint)
+    ((_, ok, text),) = stations.finished(pool)
+    assert (ok, "no space left" in text) == (False, True)
+    assert "no space left" in stations.product("a", "blue")
+    assert stations.assigned("a") == ("red", OLD.fingerprint, 1.0)
 
 
 def test_a_second_activation_waits_for_the_first(config, state):
@@ -85,7 +119,7 @@ def test_a_station_is_ready_when_a_worker_holds_its_bundle(config, state):
 def test_a_bundle_that_every_worker_refuses_is_a_fault(config, state):
     state.write_current("a", "red", OLD)
     stations, pool = Stations(config, state), Pool()
-    worker(pool, "w1", refused={OLD.fingerprint: "golden pictures"})
+    worker(pool, "w1", refused={OLD.fingerprint: Refusal("golden pictures")})
     assert "golden pictures" in stations.fault("a", pool)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inspectd.errors import BadBundle, DaemonError
+from inspectd.errors import BadBundle, DaemonError, StateError
 from inspectd.station import state as module
 from inspectd.station.state import Current, StateDir, replace
 
@@ -58,9 +58,16 @@ def test_a_file_is_replaced_whole_or_not_at_all(state: StateDir, monkeypatch: py
         raise OSError("disk full")
 
     monkeypatch.setattr(module.os, "fsync", failing)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StateError, match=r"deep/file: cannot be written: disk full"):
         replace(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+def test_a_counter_that_cannot_be_read_is_named(state: StateDir) -> None:
+    """A directory stands where the file should be."""
+    (state.root / "runs" / "washer").mkdir(parents=True)
+    with pytest.raises(StateError, match=r"runs/washer: cannot be read: Is a directory"):
+        state.next_run("washer")
 
 
 def test_a_replaced_file_leaves_nothing_beside_it(state: StateDir) -> None:

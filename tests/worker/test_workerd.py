@@ -3,6 +3,7 @@
 import shutil
 import threading
 
+import msgspec
 import pytest
 
 from inspectd.station.schema import Config, Line, Workers
@@ -103,13 +104,35 @@ def test_a_bundle_that_is_damaged_is_refused_with_the_reason_and_the_worker_goes
     (damaged / "golden.npz").write_bytes(b"no pictures")
     dispatch.hold(ref(detector, damaged))
     state = dispatch.state(lambda s: bool(s.refused))
-    assert "golden.npz" in state.refused[detector.fingerprint]
+    assert "golden.npz" in state.refused[detector.fingerprint].why
     assert state.held == {}
+
+
+def test_a_bundle_that_was_restored_is_loaded_when_it_is_asked_for_again(dispatch, detector, bundle_dir, tmp_path):
+    """The same request again changes nothing: a refused bundle is not loaded over and over."""
+    restored = tmp_path / "state/stations/flange/default/bundles/1"
+    shutil.copytree(bundle_dir.parents[4], tmp_path / "state")
+    (restored / "golden.npz").write_bytes(b"no pictures")
+    dispatch.hold(ref(detector, restored))
+    dispatch.state(lambda s: bool(s.refused))
+    shutil.copy(bundle_dir / "golden.npz", restored)
+    dispatch.hold(ref(detector, restored))
+    assert dispatch.state().refused.keys() == {detector.fingerprint}
+    dispatch.hold(msgspec.structs.replace(ref(detector, restored), attempt=1))
+    state = dispatch.state(lambda s: bool(s.held))
+    assert state.refused == {}
+
+
+def test_a_bundle_that_is_still_damaged_is_refused_for_the_new_attempt(dispatch, detector, bundle_dir, tmp_path):
+    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir)))
+    dispatch.state(lambda s: bool(s.refused))
+    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir), attempt=1))
+    assert dispatch.state(lambda s: bool(s.refused) and s.refused["0" * 16].attempt == 1).held == {}
 
 
 def test_a_bundle_of_another_fingerprint_than_asked_is_refused(dispatch, bundle_dir):
     dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir)))
-    assert "fingerprint" in dispatch.state(lambda s: bool(s.refused)).refused["0" * 16]
+    assert "fingerprint" in dispatch.state(lambda s: bool(s.refused)).refused["0" * 16].why
 
 
 def test_a_bundle_that_is_not_asked_for_any_more_is_let_go(dispatch, detector, bundle_dir):
