@@ -13,7 +13,7 @@ from calibration.features import Extractor, Features, Indices
 from calibration.findings import Findings, Rule
 from calibration.fitting import Judged, Learnt
 from calibration.job import Job, Options, accept
-from calibration.pictures import Pictures, Sample
+from calibration.pictures import Files, Pictures, Sample
 from calibration.progress import Progress, Silent, Timed
 from inspectd import clock
 from inspectd.errors import Interrupted
@@ -67,12 +67,14 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     does not fit them; Interrupted on Ctrl-C.
     """
     job = accept(config, station, product, bad, options or Options())
+    files = pictures.listed(good, bad)
+    job.split(pictures.groups(files.good, job.station.group_by))  # too few are refused before any work, by their names
     neighbours.use_threads(1)  # calibration divides its work in larger pieces than matrix products
     timed = Timed(progress or Silent())
     try:
         with release.scratch(state) as work:
             graph = _graph(job, state)
-            outcome = _learn(job, good, bad, work / f"{graphs.store(work, graph)}.onnx", timed)
+            outcome = _learn(job, files, work / f"{graphs.store(work, graph)}.onnx", timed)
             seconds = timed.seconds()
             advance = timed.stage("bundle and report", 1)
             draft = _draft(job, outcome, seconds)
@@ -88,20 +90,19 @@ def _graph(job: Job, state: StateDir) -> bytes:
     return graphs.cut(graphs.base_graph(method.backbone, state.backbones), method.layers, method.patch)
 
 
-def _learn(job: Job, good: Path, bad: Path | None, graph: Path, timed: Timed) -> _Outcome:
+def _learn(job: Job, files: Files, graph: Path, timed: Timed) -> _Outcome:
     """Find out all that there is to find out from the pictures."""
-    method, seed, options = job.station.method, job.station.seed, job.options
-    found = pictures.gather(good, bad, job.station.group_by, timed)
+    method, seed = job.station.method, job.station.seed
+    found = pictures.gather(files, job.station.group_by, timed)
     extractor = job.extractor(found.good[0], graph)
+    split = job.split([sample.group for sample in found.good])  # again: copies count once, and only their bytes tell them
+    fitting.check_enough(split, extractor.patches, method.bank)
     features = Features(extractor, found.good, seed, timed.stage("patch vectors", len(found.good)))
-    if options.holdout is None:
-        learnt = fitting.cross_fit(features, method, options.folds, seed, timed)
-    else:
-        learnt = fitting.hold_out(features, method, options.holdout, seed, timed)
+    learnt = fitting.learn(features, split, method, seed, timed)
     judge = fitting.judge(learnt.fitted, method, extractor)
     advance = timed.stage("scores of bad parts", len(found.bad))
     known = fitting.score(
-        judge, lambda some: extractor.see([found.bad[i] for i in some]), np.arange(len(found.bad)), options.threads, advance
+        judge, lambda some: extractor.see([found.bad[i] for i in some]), np.arange(len(found.bad)), extractor.threads, advance
     )
     groups = [found.good[i].group for i in learnt.good.pictures]
     verdict = findings.find(learnt.good.scores, groups, known.scores, job.rule, job.rate, exact=learnt.exact)

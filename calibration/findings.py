@@ -45,18 +45,17 @@ class Findings:
         return self.thresholds[self.rule]
 
 
-def find(good: Floats, groups: Sequence[str], bad: Floats, rule: Rule | None, rate: Rate, *, exact: bool) -> Findings:
-    """Find the thresholds of all rules that the pictures allow; without `rule`, f1 is active where there are bad parts.
+def find(good: Floats, groups: Sequence[str], bad: Floats, rule: Rule, rate: Rate, *, exact: bool) -> Findings:
+    """Find the thresholds of all rules that the pictures allow; `rule` says which is active.
 
     `good` [n] with their groups [n], `bad` [m] may be empty. NotEnoughPictures if the active rule cannot be met.
     """
-    active: Rule = rule or ("f1" if len(bad) else "max_false_reject")
     # where another rule is active, the rate that the pictures support is told and none is insisted on
-    asked = rate if active == "max_false_reject" else "best"
+    asked = rate if rule == "max_false_reject" else "best"
     thresholds = {"max_false_reject": threshold.max_false_reject(good, groups, asked, exact=exact)}
     if len(bad):
         thresholds |= {"f1": threshold.f1(good, bad), "full_recall": threshold.full_recall(good, bad)}
-    return Findings(active, thresholds)
+    return Findings(rule, thresholds)
 
 
 def figures(good: Floats, bad: Floats, at: float) -> Figures:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calibration import coreset, parallel, threshold
+from calibration import coreset, parallel
 from calibration.features import F32, Extractor, Features, Indices, batches
 from calibration.progress import Advance, Progress
+from calibration.threshold import Split
 from inspectd.errors import NotEnoughPictures
 from inspectd.station import schema
 from inspectd.vision import methods
@@ -47,13 +48,31 @@ class Learnt:
     exact: bool  # the scores are of that very bank: held out, not cross-fitted
 
 
-def cross_fit(features: Features, method: schema.Method, folds: int, seed: int, progress: Progress) -> Learnt:
+def check_enough(split: Split, patches: int, bank: int) -> None:
+    """NotEnoughPictures unless the pictures of every bank have as many patches, so many each, as it holds."""
+    pictures, kept = len(split.fold_of), len(split.scored) if split.exact else max(GOLDEN, *np.bincount(split.fold_of))
+    if split.exact and kept < GOLDEN:
+        raise NotEnoughPictures(f"expected at least {GOLDEN} good pictures held out, got {kept} of {pictures}; give more")
+    fewest, wanted = pictures - kept, -(-bank // patches)
+    if fewest < wanted:
+        raise NotEnoughPictures(
+            f"expected at least {wanted} good pictures for a bank of {bank:,} vectors ({patches} patches a picture), got "
+            f"{max(0, fewest)} of {pictures}, the others being kept aside to be scored; give about "
+            f"{-(-pictures * wanted // max(1, fewest))} pictures, or set a smaller method.bank"
+        )
+
+
+def learn(features: Features, split: Split, method: schema.Method, seed: int, progress: Progress) -> Learnt:
+    """Learn from the good parts, and score them as the split says."""
+    return (_hold_out if split.exact else _cross_fit)(features, split, method, seed, progress)
+
+
+def _cross_fit(features: Features, split: Split, method: schema.Method, seed: int, progress: Progress) -> Learnt:
     """Score every good part by a bank of the other folds' parts, then learn from all parts but the golden ones."""
-    everyone, fold_of = _dealt(features, folds, seed)
-    others = [np.flatnonzero(fold_of != fold) for fold in range(folds)]
-    _check_enough(features, min(*(len(members) for members in others), len(everyone) - GOLDEN), method.bank)
+    everyone, fold_of = split.scored, split.fold_of
+    others = [np.flatnonzero(fold_of != fold) for fold in range(max(fold_of) + 1)]
     threads = features.extractor.threads
-    advance = progress.stage("banks of the folds", folds * method.bank)
+    advance = progress.stage("banks of the folds", len(others) * method.bank)
     fits = parallel.each(lambda members, told: fit(features, members, method, seed, told), others, threads, advance)
     advance = progress.stage("scores of good parts", len(everyone))
     parts = [
@@ -66,13 +85,9 @@ def cross_fit(features: Features, method: schema.Method, folds: int, seed: int, 
     return Learnt(fit(features, rest, method, seed, progress.stage("bank", method.bank)), good, golden, exact=False)
 
 
-def hold_out(features: Features, method: schema.Method, share: float, seed: int, progress: Progress) -> Learnt:
-    """Learn from all good parts but a share of the groups, and score those."""
-    everyone, fold_of = _dealt(features, max(2, round(1 / share)), seed)
-    held, rest = np.flatnonzero(fold_of == 0), np.flatnonzero(fold_of != 0)
-    if len(held) < GOLDEN:
-        raise NotEnoughPictures(f"expected at least {GOLDEN} good pictures held out, got {len(held)} of {len(everyone)}")
-    _check_enough(features, len(rest), method.bank)
+def _hold_out(features: Features, split: Split, method: schema.Method, seed: int, progress: Progress) -> Learnt:
+    """Learn from all good parts but those held out, and score these."""
+    held, rest = split.scored, np.flatnonzero(split.fold_of != 0)
     fitted = fit(features, rest, method, seed, progress.stage("bank", method.bank))
     advance = progress.stage("scores of good parts", len(held))
     good = score(judge(fitted, method, features.extractor), features.vectors, held, features.extractor.threads, advance)
@@ -80,7 +95,7 @@ def hold_out(features: Features, method: schema.Method, share: float, seed: int,
 
 
 def fit(features: Features, members: Indices, method: schema.Method, seed: int, advance: Advance) -> Fitted:
-    """Learn from some pictures; NotEnoughPictures if they have fewer (or fewer different) patches than the bank holds."""
+    """Learn from some pictures; NotEnoughPictures if they have fewer different patches than the bank holds."""
     mean, scale = features.standard(members)
     vectors = standardise(features.drawn(members), mean, scale)
     return Fitted(vectors[_SAMPLERS[method.sampler](vectors, method.bank, seed, advance)], mean, scale)
@@ -105,12 +120,6 @@ def score(one: Method, read: Callable[[Indices], F32], pictures: Indices, thread
     return Judged(pictures, np.concatenate([part.distances for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
-def _dealt(features: Features, folds: int, seed: int) -> tuple[Indices, Indices]:
-    """Return all pictures' indices, and the fold of each."""
-    groups = [sample.group for sample in features.samples]
-    return np.arange(len(groups)), threshold.folds(groups, folds, seed)
-
-
 def _in_order(parts: list[Judged]) -> Judged:
     pictures = np.concatenate([part.pictures for part in parts])
     order = np.argsort(pictures)
@@ -122,15 +131,3 @@ def _golden(good: Judged, seed: int) -> Indices:
     """Draw golden pictures from the lower half of the scores: typical parts, and no score near a threshold."""
     lower = np.argsort(good.scores, kind="stable")[: max(GOLDEN, len(good.scores) // 2)]
     return np.sort(good.pictures[np.random.default_rng(seed).permutation(lower)[:GOLDEN]])
-
-
-def _check_enough(features: Features, fewest: int, bank: int) -> None:
-    """NotEnoughPictures unless the `fewest` pictures from which a bank is chosen have as many patches as it holds."""
-    pictures, patches = len(features.samples), features.extractor.patches
-    wanted = -(-bank // patches)
-    if fewest < wanted:
-        raise NotEnoughPictures(
-            f"expected at least {wanted} good pictures for a bank of {bank:,} vectors ({patches} patches a picture), got "
-            f"{max(0, fewest)} of {pictures}, the others being kept aside to be scored; give about "
-            f"{-(-pictures * wanted // max(1, fewest))} pictures, or set a smaller method.bank"
-        )

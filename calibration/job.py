@@ -1,19 +1,21 @@
 """What a calibration is asked for, checked against the station file before any work is done, and how the station sees."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from calibration import threshold
 from calibration.features import Extractor, Mask
 from calibration.findings import Rule
 from calibration.pictures import Sample
-from calibration.threshold import Rate
+from calibration.threshold import Rate, Split
 from inspectd import image
 from inspectd.errors import BadImage, BadInput, ConfigError, Problem
-from inspectd.station.schema import Config, Station
+from inspectd.station.schema import Config, Station, Threshold
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import PictureSpec
 
@@ -39,17 +41,21 @@ class Job:
     product: str
     file: Path
     options: Options
-
-    @property
-    def rule(self) -> Rule | None:
-        """The threshold rule that was asked for, if any."""
-        return self.options.rule or self.station.threshold.rule
+    rule: Rule  # by which the threshold is found
 
     @property
     def rate(self) -> Rate:
         """The largest share of good parts that may be rejected."""
         asked = self.options.max_false_reject
         return self.station.threshold.max_false_reject if asked is None else asked
+
+    def split(self, groups: Sequence[str]) -> Split:
+        """Deal good pictures by their groups [n]; NotEnoughPictures if those are too few for the folds or for the rate."""
+        options = self.options
+        dealt = threshold.split(groups, options.folds, options.holdout, self.station.seed)
+        if self.rule == "max_false_reject":
+            dealt.support(self.rate)
+        return dealt
 
     def extractor(self, like: Sample, graph: Path) -> Extractor:
         """Return how the station sees; ConfigError if its roi or mask does not fit pictures like this one."""
@@ -75,16 +81,26 @@ class Job:
 
 
 def accept(config: Config, station: str, product: str, bad: Path | None, options: Options) -> Job:
-    """Return the job; BadInput if there is no such station or product, or the asked rule needs bad parts and has none."""
+    """Return the job; BadInput if there is no such station or product, or the asked rule does not fit the rest."""
     if station not in config.stations:
         raise BadInput(f"station {station}: expected one of {', '.join(sorted(config.stations))} in {config.directory}")
-    job = Job(config.stations[station], product, Path(config.files[station]), options)
+    settings = config.stations[station]
+    job = Job(settings, product, Path(config.files[station]), options, _rule(settings.threshold, bad, options))
     if product not in job.station.products:
         raise BadInput(f"{job.file}: products: expected one of {', '.join(job.station.products)}, got {product}; add it there")
     if job.rule in ("f1", "full_recall") and bad is None:
         hint = "give --bad DIR, or set max_false_reject"
         raise ConfigError([Problem(job.file, None, "threshold.rule", f"bad parts for the rule {job.rule}", "none", hint)])
     return job
+
+
+def _rule(said: Threshold, bad: Path | None, options: Options) -> Rule:
+    """Choose the threshold's rule: a rate that was asked for asks for its rule, and the command line goes before the file."""
+    asked = options.max_false_reject
+    if asked is not None and options.rule not in (None, "max_false_reject"):
+        raise BadInput(f"--max-false-reject {asked}: expected the rule max_false_reject, got --rule {options.rule}; drop one")
+    in_file: Rule | None = said.rule or (None if said.max_false_reject == "best" else "max_false_reject")
+    return options.rule or ("max_false_reject" if asked is not None else in_file) or ("f1" if bad else "max_false_reject")
 
 
 def _roi_problems(job: Job, like: Sample) -> list[Problem]:

@@ -54,8 +54,8 @@ def train_good(root: Path, progress: Progress) -> list[Sample]:
     folder = root / "train" / GOOD
     if not folder.is_dir():
         raise BadInput(f"{root}: expected a folder train/{GOOD}, as MVTec AD is laid out, got {_inside(root)}")
-    advance = progress.stage("good pictures", len(image.pictures_in(folder)))
-    samples, problems = pictures.read(folder, GOOD, None, advance)
+    files = image.pictures_in(folder)
+    samples, problems = pictures.read(files, GOOD, None, progress.stage("good pictures", len(files)))
     if problems:
         raise BadImages(problems)
     if not samples:
@@ -70,11 +70,12 @@ def read(root: Path, progress: Progress) -> Layout:
     if not kinds:
         raise BadInput(f"{root}: expected folders test/{GOOD} and test/<defect>, as MVTec AD is laid out, got {_inside(root)}")
     masked = (root / "ground_truth").is_dir()
-    advance = progress.stage("test pictures", sum(len(image.pictures_in(folder / kind)) for kind in kinds))
+    files = {kind: image.pictures_in(folder / kind) for kind in kinds}
+    advance = progress.stage("test pictures", sum(map(len, files.values())))
     cases: list[Case] = []
     problems: list[Problem] = []
-    for kind in kinds:
-        samples, wrong = pictures.read(folder / kind, kind, None, advance)
+    for kind, inside in files.items():
+        samples, wrong = pictures.read(inside, kind, None, advance)
         problems += wrong
         found = [Case(sample, kind, _mask(root, kind, sample) if masked else None) for sample in samples]
         problems += [problem for case in found for problem in _mask_problems(root, case, masked)]

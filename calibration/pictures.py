@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from calibration.progress import Advance, Progress
 from inspectd import image
 from inspectd.errors import BadImage, BadImages, Problem
+from inspectd.text import printable
 
 U8 = npt.NDArray[np.uint8]
 
@@ -36,10 +38,17 @@ class Sample:
 
     def pixels(self) -> U8:
         """Read the pixels again; BadImage if the file is no longer the one that was checked."""
-        data = _read(self.path)
+        data = image.read_bytes(self.path)
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise BadImage(f"{self.path}: expected the picture that was checked, got another: it changed while calibrating")
         return image.decode(data, str(self.path)).pixels
+
+
+class Files(NamedTuple):
+    """The picture files of a calibration, by name."""
+
+    good: list[Path]
+    bad: list[Path]
 
 
 @dataclass(frozen=True)
@@ -51,30 +60,48 @@ class Pictures:
     repeated: list[str]  # names of good pictures whose file is there already under another name
 
 
-def gather(good: Path, bad: Path | None, group_by: str | None, progress: Progress) -> Pictures:
+def listed(good: Path, bad: Path | None) -> Files:
+    """List the picture files of a calibration; BadImages naming every folder that cannot be read or holds none."""
+    found: list[list[Path]] = []
+    problems: list[Problem] = []
+    for folder in (good, bad) if bad else (good,):
+        try:
+            found.append(image.pictures_in(folder))
+        except BadImage as error:
+            problems.append(problem(folder, str(error)))
+            continue
+        if not found[-1]:
+            suffixes = ", ".join(sorted(image.SUFFIXES))
+            problems.append(Problem(folder, None, "", f"pictures ({suffixes})", "none", "check the path"))
+    if problems:
+        raise BadImages(problems)
+    return Files(found[0], found[1] if bad else [])
+
+
+def gather(files: Files, group_by: str | None, progress: Progress) -> Pictures:
     """Read and check all pictures of a calibration; BadImages with everything wrong with any of them.
 
     `group_by` is a regular expression with one group on the file name; without it every picture is a group of its own.
     """
-    folders = {"good": good} | ({"bad": bad} if bad else {})
-    advance = progress.stage("pictures", _count(list(folders.values())))
-    samples: dict[str, list[Sample]] = {"good": [], "bad": []}
-    problems: list[Problem] = []
-    for role, folder in folders.items():
-        samples[role], wrong = read(folder, role, group_by, advance)
-        problems += wrong
-    problems += odd_ones([*samples["good"], *samples["bad"]])
-    problems += _both_good_and_bad(samples["good"], samples["bad"])
+    advance = progress.stage("pictures", len(files.good) + len(files.bad))
+    good, wrong_good = read(files.good, "good", group_by, advance)
+    bad, wrong_bad = read(files.bad, "bad", group_by, advance)
+    problems = [*wrong_good, *wrong_bad, *odd_ones([*good, *bad]), *_both_good_and_bad(good, bad)]
     if problems:
         raise BadImages(problems)
-    together, repeated = _together(samples["good"])
-    return Pictures(together, samples["bad"], repeated)
+    together, repeated = _together(good)
+    return Pictures(together, bad, repeated)
 
 
-def read(folder: Path, role: str, group_by: str | None, advance: Advance) -> tuple[list[Sample], list[Problem]]:
-    """Read every picture of a folder, by name; return the usable ones and what is wrong with the others."""
+def groups(files: Sequence[Path], group_by: str | None) -> list[str]:
+    """Return the part or lot of each file, by its name alone; a name that tells none stands for itself until it is read."""
+    return [_group(path, group_by) or path.name for path in files]
+
+
+def read(files: Sequence[Path], role: str, group_by: str | None, advance: Advance) -> tuple[list[Sample], list[Problem]]:
+    """Read picture files; return the usable ones and what is wrong with the others."""
     samples, problems = [], []
-    for path in image.pictures_in(folder):
+    for path in files:
         try:
             samples.append(_sample(path, role, group_by))
         except BadImage as error:
@@ -90,24 +117,6 @@ def odd_ones(samples: Sequence[Sample]) -> list[Problem]:
     expected = f"{usual} like {kinds[usual]} other pictures"
     hint = "one camera, one setting: remove it, or take it again"
     return [Problem(sample.path, None, "", expected, sample.kind, hint) for sample in samples if sample.kind != usual]
-
-
-def _count(folders: Sequence[Path]) -> int:
-    """Return how many pictures the folders hold; BadImages naming every folder that cannot be read or holds none."""
-    found, problems = 0, []
-    for folder in folders:
-        try:
-            inside = len(image.pictures_in(folder))
-        except BadImage as error:
-            problems.append(problem(folder, str(error)))
-            continue
-        found += inside
-        if not inside:
-            suffixes = ", ".join(sorted(image.SUFFIXES))
-            problems.append(Problem(folder, None, "", f"pictures ({suffixes})", "none", "check the path"))
-    if problems:
-        raise BadImages(problems)
-    return found
 
 
 def _both_good_and_bad(good: Sequence[Sample], bad: Sequence[Sample]) -> list[Problem]:
@@ -138,13 +147,16 @@ def problem(path: Path, message: str) -> Problem:
 
 
 def _sample(path: Path, role: str, group_by: str | None) -> Sample:
-    data = _read(path)
+    group = _group(path, group_by)
+    if not group:
+        raise BadImage(f"{path}: expected a file name with a group as in group_by {group_by!r}, got {path.name}")
+    data = image.read_bytes(path)
     picture = image.decode(data, str(path))
     return Sample(
         path=path,
-        name=f"{role}/{path.name}",
+        name=printable(f"{role}/{path.name}"),
         sha256=hashlib.sha256(data).hexdigest(),
-        group=_group(path, group_by),
+        group=group,
         height=picture.height,
         width=picture.width,
         pixel_format=picture.pixel_format,
@@ -152,16 +164,8 @@ def _sample(path: Path, role: str, group_by: str | None) -> Sample:
 
 
 def _group(path: Path, group_by: str | None) -> str:
+    """Return the part or lot that a file's name tells; empty if it tells none."""
     if group_by is None:
         return path.name
     found = re.search(group_by, path.name)
-    if not (found and found.groups() and found.group(1)):
-        raise BadImage(f"{path}: expected a file name with a group as in group_by {group_by!r}, got {path.name}")
-    return str(found.group(1))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadImage(f"{path}: expected a readable file, got {error.strerror}; check its rights") from error
+    return str(found.group(1) or "") if found and found.groups() else ""

@@ -53,6 +53,18 @@ def rank_for(groups: int, rate: float, confidence: float = CONFIDENCE) -> int:
     return rank
 
 
+def need_rank(groups: int, rate: float, *, exact: bool) -> int:
+    """Return the rank for a rate; NotEnoughPictures naming the best rate that so many groups support."""
+    rank = rank_for(groups, rate)
+    if not rank:
+        kind = "held-out good groups" if exact else "good groups"
+        raise NotEnoughPictures(
+            f"expected at least {groups_for(rate)} {kind} (parts or lots) for a false-reject rate of {rate:.3g}, got {groups}; "
+            f"they support {_percent_up(groups)}: ask for that (or best), or give more good pictures"
+        )
+    return rank
+
+
 def max_false_reject(scores: ArrayLike, groups: Sequence[str], rate: Rate, *, exact: bool) -> Found:
     """Find the threshold from good parts alone: scores [n] and the group of each; a group counts with its highest score.
 
@@ -60,12 +72,7 @@ def max_false_reject(scores: ArrayLike, groups: Sequence[str], rate: Rate, *, ex
     """
     highest = np.sort(_by_group(scores, groups))[::-1]
     asked = supported_rate(len(highest)) if rate == "best" else rate
-    rank = rank_for(len(highest), asked)
-    if not rank:
-        raise NotEnoughPictures(
-            f"expected at least {groups_for(asked)} good groups (parts or lots) for a false-reject rate of {asked:.3g}, got "
-            f"{len(highest)}; they support {_percent_up(len(highest))} (max_false_reject: best), or give more good pictures"
-        )
+    rank = need_rank(len(highest), asked, exact=exact)
     # just above the score of that rank: a part with the very same score passes, as the guarantee counts scores above
     value = float(np.nextafter(highest[rank - 1], np.inf))
     kind = "held-out" if exact else "cross-fitted"
@@ -87,6 +94,31 @@ def full_recall(good: ArrayLike, bad: ArrayLike) -> Found:
     """Find the highest threshold that rejects every labelled bad part."""
     best = metrics.full_recall(good, bad)
     return Found(best.threshold, f"highest threshold that rejects every known defect, over {_counted(best)}", _facts(best))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which good pictures [n] are scored by which bank; settled by their groups alone, before anything is computed."""
+
+    groups: Sequence[str]
+    fold_of: NDArray[np.int64]
+    exact: bool  # fold 0 is held out of the one bank; else each fold is scored by a bank of the others
+
+    @property
+    def scored(self) -> NDArray[np.int64]:
+        """The pictures whose scores the threshold rests on."""
+        return np.flatnonzero(self.fold_of == 0) if self.exact else np.arange(len(self.fold_of))
+
+    def support(self, rate: Rate) -> None:
+        """NotEnoughPictures if the groups that are scored cannot support a false-reject rate."""
+        if rate != "best":
+            need_rank(len({self.groups[i] for i in self.scored}), rate, exact=self.exact)
+
+
+def split(groups: Sequence[str], count: int, holdout: float | None, seed: int) -> Split:
+    """Deal pictures into `count` folds for cross-fitting, or keep a share of the groups out; NotEnoughPictures if too few."""
+    dealt = folds(groups, count if holdout is None else max(2, round(1 / holdout)), seed)
+    return Split(groups, dealt, exact=holdout is not None)
 
 
 def folds(groups: Sequence[str], count: int, seed: int) -> NDArray[np.int64]:

@@ -72,7 +72,9 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
 
     rule: Annotated[
         Literal["f1", "full_recall", "max_false_reject"] | None,
-        Meta(description="f1 (default where bad parts are given), full_recall, or max_false_reject (from good parts alone)"),
+        Meta(
+            description="f1, full_recall or max_false_reject; left out: f1 where bad parts are given and no rate is asked for"
+        ),
     ] = None
     max_false_reject: Annotated[
         Annotated[float, Meta(gt=0, lt=0.5)] | Literal["best"],

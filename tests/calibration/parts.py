@@ -48,7 +48,7 @@ def bad_folder(folder: Path, count: int = 4) -> Path:
 
 def samples(folder: Path, group_by: str | None = None) -> list[Sample]:
     """Read a folder's samples, all sound."""
-    found, problems = read(folder, "good", group_by, lambda _done: None)
+    found, problems = read(image.pictures_in(folder), "good", group_by, lambda _done: None)
     assert problems == []
     return found
 

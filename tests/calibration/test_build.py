@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from calibration import threshold
 from calibration.build import CalibrationResult, calibrate
 from calibration.job import Options
 from calibration.progress import Progress
@@ -177,9 +178,27 @@ def test_too_few_pictures_are_refused(tmp_path: Path, state: StateDir) -> None:
         run(tmp_path, state, large)
     with pytest.raises(NotEnoughPictures, match=r"149 good groups .* they support 0\.25"):
         run(tmp_path, state, parts.config(tmp_path, threshold=Threshold(max_false_reject=0.02)))
-    with pytest.raises(NotEnoughPictures, match="299"):
-        run(tmp_path, state, options=Options(threads=1, max_false_reject=0.01))
     assert files(state) == []
+
+
+def test_a_rate_that_the_pictures_do_not_support_is_refused_before_any_work(tmp_path: Path, state: StateDir) -> None:
+    """With bad parts too: no stage begins. A copy is found out once all are read, before anything is computed."""
+    bad = parts.bad_folder(tmp_path / "bad")
+    watch = Watch()
+    with pytest.raises(NotEnoughPictures, match=r"299 good groups .* got 24; they support 0\.1174"):
+        run(tmp_path, state, bad=bad, options=Options(threads=1, max_false_reject=0.01), progress=watch)
+    assert watch.stages == {}
+    parts.write(tmp_path / "good", {"copy.png": parts.part(0)})
+    with pytest.raises(NotEnoughPictures, match="got 24"):
+        run(tmp_path, state, options=Options(threads=1, max_false_reject=threshold.supported_rate(25)), progress=watch)
+    assert list(watch.stages) == ["pictures"]
+
+
+def test_a_rate_asked_for_is_kept_with_bad_parts_too(tmp_path: Path, state: StateDir) -> None:
+    """The threshold is that of the rate, not of the best F1."""
+    result = run(tmp_path, state, bad=parts.bad_folder(tmp_path / "bad"), options=Options(threads=1, max_false_reject=0.2))
+    assert result.rule == "max_false_reject"
+    assert "at most 20.00%" in result.how
 
 
 def test_a_state_directory_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ def names(count: int, prefix: str = "good") -> list[str]:
     return [f"{prefix}/{i}.png" for i in range(count)]
 
 
-def test_f1_is_the_default_with_bad_parts_and_max_false_reject_without() -> None:
-    """All rules that the pictures allow are found; one is active."""
+def test_every_rule_that_the_pictures_allow_is_found_and_the_asked_one_is_active() -> None:
+    """Good parts alone give one threshold, labelled defects two more."""
     good, bad = np.linspace(1, 2, 40), np.array([1.9, 3.0, 4.0])
-    alone = findings.find(good, names(40), NONE, None, "best", exact=False)
+    alone = findings.find(good, names(40), NONE, "max_false_reject", "best", exact=False)
     assert alone.rule == "max_false_reject"
     assert set(alone.thresholds) == {"max_false_reject"}
-    both = findings.find(good, names(40), bad, None, "best", exact=False)
+    both = findings.find(good, names(40), bad, "f1", "best", exact=False)
     assert both.rule == "f1"
     assert set(both.thresholds) == {"max_false_reject", "f1", "full_recall"}
     assert both.active.value == pytest.approx(2.5)
@@ -31,8 +31,8 @@ def test_a_rate_is_insisted_on_only_where_its_rule_is_active() -> None:
     """40 groups do not support 2 %: refused as the active rule, told at their best beside another."""
     good, bad = np.linspace(1, 2, 40), np.array([3.0])
     with pytest.raises(NotEnoughPictures, match="149"):
-        findings.find(good, names(40), NONE, None, 0.02, exact=False)
-    assert findings.find(good, names(40), bad, None, 0.02, exact=False).thresholds["max_false_reject"].facts["rank"] == 1
+        findings.find(good, names(40), NONE, "max_false_reject", 0.02, exact=False)
+    assert findings.find(good, names(40), bad, "f1", 0.02, exact=False).thresholds["max_false_reject"].facts["rank"] == 1
 
 
 def test_figures_are_those_that_the_labels_allow() -> None:
@@ -66,16 +66,16 @@ def test_a_clean_set_gives_no_warning() -> None:
     """Separated parts, enough of them, held out: nothing to warn of."""
     good = Named(np.linspace(1, 2, 149), names(149))
     bad = Named(np.linspace(5, 6, 10), names(10, "bad"))
-    found = findings.find(good.scores, good.names, bad.scores, None, "best", exact=False)
+    found = findings.find(good.scores, good.names, bad.scores, "f1", "best", exact=False)
     assert findings.warnings(found, good, bad, [], 0) == []
-    alone = findings.find(good.scores, good.names, NONE, None, "best", exact=True)
+    alone = findings.find(good.scores, good.names, NONE, "max_false_reject", "best", exact=True)
     assert findings.warnings(alone, good, Named(NONE, []), [], 0) == []
 
 
 def test_what_good_parts_alone_do_not_promise_is_told() -> None:
     """Too few groups for 2 %, and cross-fitted scores: both."""
     good = Named(np.linspace(1, 2, 40), names(40))
-    found = findings.find(good.scores, good.names, NONE, None, "best", exact=False)
+    found = findings.find(good.scores, good.names, NONE, "max_false_reject", "best", exact=False)
     told = findings.warnings(found, good, Named(NONE, []), [], 0)
     assert len(told) == 2
     assert "40 groups of good pictures promise no more than 7.2% false rejects; 149 would promise 2%, 299" in told[0]
@@ -85,6 +85,6 @@ def test_what_good_parts_alone_do_not_promise_is_told() -> None:
 def test_long_lists_of_names_are_cut() -> None:
     """Five names and how many more."""
     good = Named(np.linspace(1, 2, 40), names(40))
-    found = findings.find(good.scores, good.names, NONE, None, "best", exact=True)
+    found = findings.find(good.scores, good.names, NONE, "max_false_reject", "best", exact=True)
     told = findings.warnings(found, good, Named(NONE, []), names(9), 0)
     assert any("good/4.png and 4 more." in one for one in told)

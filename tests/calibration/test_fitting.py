@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from calibration import fitting
+from calibration import fitting, threshold
 from calibration.features import Extractor, Features
-from calibration.progress import Silent
+from calibration.progress import Progress, Silent
 from inspectd.errors import NotEnoughPictures
 from inspectd.vision.methods.patchcore import standardise
 from tests.calibration import parts
@@ -19,6 +19,13 @@ from tests.calibration.parts import METHOD, Watch
 def features(extractor: Extractor, tmp_path: Path) -> Features:
     folder = parts.good_folder(tmp_path / "good", 15)
     return Features(extractor, parts.samples(folder), 0, lambda _done: None)
+
+
+def learnt_from(
+    features: Features, seed: int = 0, holdout: float | None = None, progress: Progress | None = None
+) -> fitting.Learnt:
+    split = threshold.split([sample.group for sample in features.samples], 5, holdout, seed)
+    return fitting.learn(features, split, METHOD, seed, progress or Silent())
 
 
 def in_bank(features: Features, fitted: fitting.Fitted, picture: int) -> int:
@@ -32,7 +39,7 @@ def in_bank(features: Features, fitted: fitting.Fitted, picture: int) -> int:
 def test_cross_fit_scores_every_part_and_keeps_golden_ones_out(features: Features) -> None:
     """15 parts, 15 scores in order; four golden parts give nothing to the bank, which the others fill."""
     watch = Watch()
-    learnt = fitting.cross_fit(features, METHOD, 5, 0, watch)
+    learnt = learnt_from(features, seed=0, progress=watch)
     assert learnt.good.pictures.tolist() == list(range(15))
     assert learnt.fitted.bank.shape == (METHOD.bank, 152)
     assert len(set(learnt.golden.tolist())) == 4
@@ -45,9 +52,9 @@ def test_cross_fit_scores_every_part_and_keeps_golden_ones_out(features: Feature
 
 def test_golden_parts_are_typical_ones(features: Features) -> None:
     """They come from the lower half of the scores, and the seed decides which."""
-    learnt = fitting.cross_fit(features, METHOD, 5, 0, Silent())
+    learnt = learnt_from(features, seed=0)
     assert learnt.good.scores[learnt.golden].max() <= np.median(learnt.good.scores)
-    other = fitting.cross_fit(features, METHOD, 5, 1, Silent())
+    other = learnt_from(features, seed=1)
     assert learnt.golden.tolist() != other.golden.tolist()
 
 
@@ -56,7 +63,7 @@ def test_a_part_is_scored_by_a_bank_of_other_groups(extractor: Extractor, tmp_pa
     folder = parts.good_folder(tmp_path / "good", 10)
     parts.write(folder, {"0000b.png": parts.part(0)})
     features = Features(extractor, parts.samples(folder, r"^(\d+)"), 0, lambda _done: None)
-    learnt = fitting.cross_fit(features, METHOD, 5, 0, Silent())
+    learnt = learnt_from(features, seed=0)
     whole = fitting.judge(learnt.fitted, METHOD, extractor)
     everything = msgspec.structs.replace(METHOD, bank=600)
     full = fitting.judge(fitting.fit(features, np.arange(11), everything, 0, lambda _done: None), everything, extractor)
@@ -67,7 +74,7 @@ def test_a_part_is_scored_by_a_bank_of_other_groups(extractor: Extractor, tmp_pa
 
 def test_held_out_parts_are_scored_by_the_bundles_own_bank(features: Features) -> None:
     """A fifth is held out and gives nothing to the bank; golden parts are of it; the scores are exact."""
-    learnt = fitting.hold_out(features, METHOD, 0.34, 0, Silent())
+    learnt = learnt_from(features, holdout=0.34)
     assert learnt.exact
     assert len(learnt.good.pictures) == 5
     assert set(learnt.golden.tolist()) <= set(learnt.good.pictures.tolist())
@@ -77,15 +84,16 @@ def test_held_out_parts_are_scored_by_the_bundles_own_bank(features: Features) -
     assert np.array_equal(again.scores, learnt.good.scores)
 
 
-def test_too_few_pictures_for_the_bank_the_folds_or_the_golden_ones_are_refused(features: Features) -> None:
-    """Each says how many are needed or were expected."""
-    large = msgspec.structs.replace(METHOD, bank=800)
+def test_too_few_pictures_for_the_bank_or_the_golden_ones_are_refused() -> None:
+    """Before anything is computed; each says how many are needed or were expected."""
+    groups = [str(i) for i in range(15)]
     with pytest.raises(NotEnoughPictures, match=r"at least 13 good pictures for a bank of 800 .* got 11 of 15.* about 18"):
-        fitting.cross_fit(features, large, 5, 0, Silent())
-    with pytest.raises(NotEnoughPictures, match="at least 16 groups"):
-        fitting.cross_fit(features, METHOD, 16, 0, Silent())
+        fitting.check_enough(threshold.split(groups, 5, None, 0), 64, 800)
+    with pytest.raises(NotEnoughPictures, match=r"at least 13 good pictures for a bank of 800 .* got 10 of 15.* about 20"):
+        fitting.check_enough(threshold.split(groups, 5, 0.34, 0), 64, 800)
     with pytest.raises(NotEnoughPictures, match="at least 4 good pictures held out, got 2 of 15"):
-        fitting.hold_out(features, METHOD, 0.1, 0, Silent())
+        fitting.check_enough(threshold.split(groups, 5, 0.1, 0), 64, 100)
+    fitting.check_enough(threshold.split(groups, 5, None, 0), 64, 11 * 64)
 
 
 def test_no_pictures_have_no_scores(extractor: Extractor, features: Features) -> None:

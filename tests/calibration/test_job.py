@@ -57,6 +57,33 @@ def test_the_command_line_goes_before_the_station_file(tmp_path: Path) -> None:
     assert (plain.rule, plain.rate) == ("f1", 0.02)
 
 
+@pytest.mark.parametrize(
+    ("in_file", "typed", "bad", "rule"),
+    [
+        (Threshold(), Options(), False, "max_false_reject"),
+        (Threshold(), Options(), True, "f1"),
+        (Threshold(), Options(max_false_reject=0.02), True, "max_false_reject"),
+        (Threshold(), Options(max_false_reject="best"), True, "max_false_reject"),
+        (Threshold(rule="f1"), Options(max_false_reject=0.02), True, "max_false_reject"),
+        (Threshold(max_false_reject=0.02), Options(), True, "max_false_reject"),
+        (Threshold(max_false_reject=0.02), Options(rule="f1"), True, "f1"),
+        (Threshold(rule="full_recall", max_false_reject=0.02), Options(), True, "full_recall"),
+    ],
+)
+def test_whoever_asks_for_a_false_reject_rate_gets_its_rule(
+    tmp_path: Path, in_file: Threshold, typed: Options, bad: bool, rule: str
+) -> None:
+    """Bad parts bring f1 only where neither a rule nor a rate was asked for; what is typed goes before the file."""
+    job = accept(parts.config(tmp_path, threshold=in_file), "lid", "default", tmp_path if bad else None, typed)
+    assert job.rule == rule
+
+
+def test_a_rate_and_another_rule_typed_together_are_refused(tmp_path: Path) -> None:
+    """One of them would be ignored."""
+    with pytest.raises(BadInput, match=r"--max-false-reject 0\.02: .* got --rule f1; drop one"):
+        accept(parts.config(tmp_path), "lid", "default", tmp_path, Options(rule="f1", max_false_reject=0.02))
+
+
 def test_a_roi_outside_the_picture_is_refused(tmp_path: Path, graph: Path) -> None:
     """One pixel too far is too far; one that just fits is taken."""
     sample = like(tmp_path)

@@ -17,6 +17,10 @@ def ignore(_done: int) -> None:
     """Nobody counts."""
 
 
+def gathered(good: Path, bad: Path | None) -> pictures.Pictures:
+    return pictures.gather(pictures.listed(good, bad), None, Silent())
+
+
 def grey(path: Path, height: int = 32, width: int = 48, seed: int = 0) -> Path:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
     path.write_bytes(image.encode_png(pixels))
@@ -29,7 +33,7 @@ def test_a_sound_folder_gives_every_picture_by_name_with_its_hash(tmp_path: Path
         grey(tmp_path / name, seed=ord(name[0]))
     (tmp_path / "notes.txt").write_text("not a picture by its name")
     told: list[int] = []
-    samples, problems = pictures.read(tmp_path, "good", None, told.append)
+    samples, problems = pictures.read(image.pictures_in(tmp_path), "good", None, told.append)
     assert problems == []
     assert [s.name for s in samples] == ["good/a.png", "good/b.png"]
     assert samples[0].sha256 == hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
@@ -47,7 +51,7 @@ def test_everything_wrong_with_any_picture_comes_at_once(tmp_path: Path) -> None
     (tmp_path / "half.jpg").write_bytes((tmp_path / "half.jpg").read_bytes()[:900])
     Image.fromarray(np.zeros((32, 48), np.uint16)).save(tmp_path / "deep.png")
     colour.convert("RGBA").save(tmp_path / "alpha.png")
-    samples, problems = pictures.read(tmp_path, "good", None, ignore)
+    samples, problems = pictures.read(image.pictures_in(tmp_path), "good", None, ignore)
     assert [s.name for s in samples] == ["good/sound.png"]
     told = {Path(p.file).name: f"{p.expected} / {p.got}" for p in problems}
     assert set(told) == {"text.png", "half.jpg", "deep.png", "alpha.png"}
@@ -64,7 +68,7 @@ def test_pictures_of_another_size_or_format_than_most_are_named(tmp_path: Path) 
         grey(tmp_path / name)
     grey(tmp_path / "large.png", 64, 96)
     (tmp_path / "colour.png").write_bytes(image.encode_png(np.zeros((32, 48, 3), np.uint8)))
-    problems = pictures.odd_ones(pictures.read(tmp_path, "good", None, ignore)[0])
+    problems = pictures.odd_ones(pictures.read(image.pictures_in(tmp_path), "good", None, ignore)[0])
     assert {Path(p.file).name: p.got for p in problems} == {"large.png": "96 x 64 mono8", "colour.png": "48 x 32 rgb8"}
     assert all("48 x 32 mono8 like 3 other" in p.expected for p in problems)
     assert pictures.odd_ones([]) == []
@@ -74,7 +78,7 @@ def test_missing_and_empty_folders_are_refused_together(tmp_path: Path) -> None:
     """Both are named, with what is wrong with them."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadImages) as caught:
-        pictures.gather(tmp_path / "nowhere", tmp_path / "empty", None, Silent())
+        gathered(tmp_path / "nowhere", tmp_path / "empty")
     told = {Path(p.file).name: str(p) for p in caught.value.problems}
     assert "No such file" in told["nowhere"]
     assert ".png" in told["empty"]
@@ -94,12 +98,12 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def test_problems_of_both_folders_come_together(tmp_path: Path) -> None:
     """A bad part that is a copy of a good one, a bad part of another size, a good one that is none: three problems."""
     good, bad = folders(tmp_path)
-    assert [len(found) for found in vars(pictures.gather(good, bad, None, Silent())).values()] == [3, 1, 0]
+    assert [len(found) for found in vars(gathered(good, bad)).values()] == [3, 1, 0]
     grey(bad / "copy.png", seed=1)
     grey(bad / "small.png", 16, 16)
     (good / "note.png").write_text("hello")
     with pytest.raises(BadImages) as caught:
-        pictures.gather(good, bad, None, Silent())
+        gathered(good, bad)
     told = {Path(p.file).name: p.got for p in caught.value.problems}
     assert set(told) == {"copy.png", "small.png", "note.png"}
     assert str(good / "1.png") in told["copy.png"]
@@ -109,7 +113,7 @@ def test_copies_of_a_picture_share_a_group_and_are_told(tmp_path: Path) -> None:
     """Else a part would be scored by a bank that contains its copy."""
     good, _ = folders(tmp_path)
     grey(good / "9.png", seed=1)
-    found = pictures.gather(good, None, None, Silent())
+    found = gathered(good, None)
     assert [s.group for s in found.good] == ["0.png", "1.png", "2.png", "1.png"]
     assert found.repeated == ["good/9.png"]
 
@@ -118,20 +122,28 @@ def test_groups_come_from_the_file_name(tmp_path: Path) -> None:
     """Pictures of one lot share a group; a name that does not fit is a problem; without a rule each is its own."""
     for name in ("lot7-1.png", "lot7-2.png", "lot8-1.png", "stray.png"):
         grey(tmp_path / name)
-    samples, problems = pictures.read(tmp_path, "good", r"^lot(\d+)-", ignore)
+    samples, problems = pictures.read(image.pictures_in(tmp_path), "good", r"^lot(\d+)-", ignore)
     assert [s.group for s in samples] == ["7", "7", "8"]
     assert [Path(p.file).name for p in problems] == ["stray.png"]
     assert "group_by" in problems[0].expected
-    assert len({s.group for s in pictures.read(tmp_path, "good", None, ignore)[0]}) == 4
+    assert len({s.group for s in pictures.read(image.pictures_in(tmp_path), "good", None, ignore)[0]}) == 4
+
+
+def test_groups_are_known_from_names_alone(tmp_path: Path) -> None:
+    """No file is opened; a name that tells no group stands for itself, since reading it will name it."""
+    files = [tmp_path / name for name in ("lot7-1.png", "lot7-2.png", "stray.png")]
+    assert pictures.groups(files, r"^lot(\d+)-") == ["7", "7", "stray.png"]
+    assert pictures.groups(files, None) == ["lot7-1.png", "lot7-2.png", "stray.png"]
+    assert pictures.groups(files, r"^lot\d*(-9)?") == ["lot7-1.png", "lot7-2.png", "stray.png"]
 
 
 def test_a_picture_that_changes_while_calibrating_is_refused(tmp_path: Path) -> None:
     """The manifest's hash must be that of the pixels used."""
     grey(tmp_path / "a.png")
-    sample = pictures.read(tmp_path, "good", None, ignore)[0][0]
+    sample = pictures.read(image.pictures_in(tmp_path), "good", None, ignore)[0][0]
     grey(tmp_path / "a.png", seed=1)
     with pytest.raises(BadImage, match="changed while calibrating"):
         sample.pixels()
     (tmp_path / "a.png").unlink()
-    with pytest.raises(BadImage, match="readable"):
+    with pytest.raises(BadImage, match="cannot be read"):
         sample.pixels()

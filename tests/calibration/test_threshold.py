@@ -68,9 +68,25 @@ def test_the_part_at_the_threshold_passes() -> None:
 def test_too_few_groups_are_refused_with_the_rate_they_support() -> None:
     """The message names how many are needed, how many came, and a rate that is granted when asked for."""
     scores, names = np.arange(100.0), [str(i) for i in range(100)]
-    with pytest.raises(NotEnoughPictures, match=r"at least 149 good groups .* rate of 0.02, got 100; they support 0.0296 "):
+    with pytest.raises(
+        NotEnoughPictures, match=r"at least 149 held-out good groups .* rate of 0.02, got 100; they support 0.0296: "
+    ):
         threshold.max_false_reject(scores, names, 0.02, exact=True)
     assert threshold.max_false_reject(scores, names, 0.0296, exact=True).value == np.nextafter(99.0, np.inf)
+
+
+def test_a_split_refuses_a_rate_that_the_scored_groups_do_not_support() -> None:
+    """Cross-fitted, all groups count, once each; held out, only those of the share. `best` is always supported."""
+    groups = [str(i // 2) for i in range(300)]
+    crossed, held = threshold.split(groups, 5, None, 0), threshold.split(groups, 5, 0.2, 0)
+    crossed.support(0.02)
+    with pytest.raises(NotEnoughPictures, match=r"at least 299 good groups .* got 150; they support 0.0198:"):
+        crossed.support(0.01)
+    with pytest.raises(NotEnoughPictures, match=r"at least 149 held-out good groups .* got 30; they support 0.0951:"):
+        held.support(0.02)
+    held.support("best")
+    assert len(crossed.scored) == 300
+    assert {groups[i] for i in held.scored} == {groups[i] for i in np.flatnonzero(held.fold_of == 0)}
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
