@@ -28,11 +28,11 @@ class Reason(IntEnum):
     NO_BUNDLE = 6  # the station has no usable bundle
     WRONG_PICTURE = 7  # size, pixel format or roi differ from the calibrated ones
     BAD_SCORE = 8  # NaN or infinite
-    GUARD = 9  # a guard (too dark, too bright, blurred, out of place) refused the picture
+    GUARD = 9  # reserved, not given yet: a picture too dark, too bright, blurred or out of place
     POISON = 10  # two workers did not survive this picture
     BAD_PICTURE = 11  # the picture could not be decoded
     WRONG_BUNDLE = 12  # answered with a fingerprint other than the one assigned
-    RECHECK = 13  # between the two thresholds: to the rework lane
+    RECHECK = 13  # reserved, not given yet: between two thresholds, to the rework lane
     WORKER_ERROR = 14  # the worker answered with an error
     STOPPED = 15  # the daemon was stopped before a score came
 
@@ -375,6 +375,7 @@ class Reply(Message, frozen=True):
     ok: bool
     text: str = ""
     data: str = ""
+    bad_input: bool = False  # whoever asked must act: no such command, station, product or bundle
 
 
 class Commanded(Message, frozen=True):
