@@ -1,7 +1,8 @@
 """Folder camera: the pictures of a directory in the order of their names, at a set rate, once or looping.
 
 With `rate: max` a picture is due as soon as the line has a place. The next picture is decoded ahead, so that the trigger
-is the moment at which a decoded picture is there.
+is the moment at which a decoded picture is there. A bookmark is set before a picture is handed out: whoever takes over
+from a process that died goes on with the next one, and no picture is judged twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from inspectd import image
 from inspectd.errors import BadImage, CameraError
+from inspectd.ingest.bookmark import Bookmark
 from inspectd.ingest.camera import Shot
+from inspectd.text import printable
 from inspectd.wire.messages import Reason
 
 
@@ -20,24 +23,34 @@ class FolderCamera:
     fd: int | None = None
     waits = True
 
-    def __init__(self, path: Path, rate: float | str, loop: bool, now_ns: Callable[[], int], triggered: bool = False) -> None:
-        self._path, self._loop, self._now_ns = path, loop, now_ns
+    def __init__(
+        self,
+        path: Path,
+        rate: float | str,
+        loop: bool,
+        bookmark: Bookmark,
+        now_ns: Callable[[], int],
+        triggered: bool = False,
+    ) -> None:
+        self._path, self._loop, self._bookmark, self._now_ns = path, loop, bookmark, now_ns
         self._period_ns = 0 if rate == "max" else int(1e9 / float(rate))
         self._triggered = triggered  # a PLC bit or a command shoots; we set no pace
         self._files: Iterator[Path] = iter(())
-        self._next: Shot | None = None
+        self._next: tuple[Path, Shot] | None = None
         self._due_ns: int | None = None
         self.done = False
 
     def open(self) -> None:
-        """List the folder and decode the first picture."""
+        """List the folder and decode the first picture: the one behind the bookmark."""
         try:
             files = image.pictures_in(self._path)
         except BadImage as error:
             raise CameraError(str(error)) from error
         if not files:
             raise CameraError(f"{self._path}: expected a folder of pictures, got one without any")
-        self._files = chain.from_iterable(repeat(files)) if self._loop else iter(files)
+        last = self._bookmark.read()
+        left = [file for file in files if file.name > last]
+        self._files = chain(left, chain.from_iterable(repeat(files))) if self._loop else iter(left)
         self.prepare()
 
     def due_ns(self) -> int | None:
@@ -66,19 +79,23 @@ class FolderCamera:
         if self._next is None and not self.done:
             file = next(self._files, None)
             self.done = file is None
-            self._next = self._read(file) if file else None
+            self._next = (file, self._read(file)) if file else None
 
     def close(self) -> None:
         """Hold nothing."""
 
     def _pop(self) -> Shot | None:
         self.prepare()
-        shot, self._next = self._next, None
+        if self._next is None:
+            return None
+        (file, shot), self._next = self._next, None
+        self._bookmark.write(file.name)
         return shot
 
     @staticmethod
     def _read(file: Path) -> Shot:
+        name = printable(file.name)  # part id, lot and all who show them have it from here
         try:
-            return Shot(image.read(file).pixels, name=file.name)
+            return Shot(image.read(file).pixels, name=name)
         except BadImage as error:
-            return Shot(None, name=file.name, reason=Reason.BAD_PICTURE, text=str(error))
+            return Shot(None, name=name, reason=Reason.BAD_PICTURE, text=str(error))

@@ -10,9 +10,10 @@ import numpy as np
 
 from inspectd import clock, log
 from inspectd.errors import CameraError
+from inspectd.ingest.bookmark import Bookmark
 from inspectd.ingest.camera import Camera, Pixels, Shot
 from inspectd.ingest.folder import FolderCamera
-from inspectd.station.schema import Roi, Station
+from inspectd.station.schema import Roi
 from inspectd.wire.child import Child, Seat
 from inspectd.wire.messages import (
     Ack,
@@ -44,11 +45,13 @@ def main(seat: Seat) -> None:
         Ingest(seat, hub).run()
 
 
-def camera_for(station: Station, directory: Path) -> Camera:
+def camera_for(seat: Seat) -> Camera:
     """Make the camera that the station file names."""
+    station, file = seat.config.stations[seat.subject], Path(seat.config.files[seat.subject])
     camera = station.camera
     triggered = station.trigger != "camera"
-    return FolderCamera(directory / camera.path, camera.rate, camera.loop, clock.now_ns, triggered)
+    bookmark = Bookmark(seat.state.bookmark(seat.subject), seat.session)
+    return FolderCamera(file.parent / camera.path, camera.rate, camera.loop, bookmark, clock.now_ns, triggered)
 
 
 def cut(pixels: Pixels, roi: Roi | None) -> Pixels | None:
@@ -67,7 +70,6 @@ class Ingest:
         self._hub, self._name = hub, seat.subject
         self._log = log.get("ingestd").bind(station=self._name)
         self._station = seat.config.stations[self._name]
-        self._directory = Path(seat.config.files[self._name]).parent
         workers = seat.config.line.workers
         self._window = workers.max_batch * (2 * workers.count + 1)  # in work, waiting, and on the way
         self._triggers, self._frames = hub.connect("triggers"), hub.connect("frames")
@@ -80,7 +82,7 @@ class Ingest:
         self._inside: set[Key] = set()  # sent and not yet closed
         self._session, self._hello_due, self._ready, self._beat_ns = "", False, False, 0
         self._shoots: list[Key] = []
-        self._camera: Camera = camera_for(self._station, self._directory)
+        self._camera: Camera = camera_for(seat)
         self._camera_error = "camera not open yet"
         self._reopen_ns = 0
         self._stopping = False
@@ -129,13 +131,12 @@ class Ingest:
         match order.what:
             case "stop":
                 self._stopping = True
-            case "shoot" if self._station.trigger == "software" and not self._camera_error:
-                key = self._send_shot(self._camera.shoot(), clock.now_ns())
-                self._child.done(order, text=f"{key}")
+            case "shoot" if self._station.trigger != "software":
+                self._child.done(order, ok=False, text=f"{self._name}: {NOT_SOFTWARE.format(self._station.trigger)}")
+            case "shoot" if self._camera_error or self._stopping:
+                self._child.done(order, ok=False, text=f"{self._name}: {self._camera_error or 'the line is being stopped'}")
             case "shoot":
-                self._child.done(
-                    order, ok=False, text=self._camera_error or f"{self._name}: trigger is {self._station.trigger}"
-                )
+                self._child.done(order, text=str(self._send_shot(self._camera.shoot(), clock.now_ns())))
             case _:
                 self._child.done(order, ok=False, text=f"ingestd does not know the order {order.what}")
 

@@ -81,6 +81,10 @@ class StateDir:
         """Keep the selected product over restarts."""
         replace(self.root / "stations" / station / "product", product.encode())
 
+    def bookmark(self, station: str) -> Path:
+        """Where a replay of pictures notes how far it is; beside the run counter."""
+        return self.root / "runs" / f"{station}.picture"
+
     def next_run(self, station: str) -> int:
         """Count one more start of a station's trigger source, whichever process that is; on disk before it returns."""
         path = self.root / "runs" / station

@@ -4,6 +4,7 @@ Its loop only moves things: what follows from a process's state is in life.py, t
 """
 
 import os
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class _Line:
         self, config: Config, state: StateDir, run_dir: Path, table: Sequence[Process], hub: Hub, signals: StopSignals
     ) -> None:
         self._config, self._state, self._run_dir = config, state, run_dir
-        self._hub, self._signals = hub, signals
+        self._hub, self._signals, self._session = hub, signals, secrets.token_hex(8)
         self._log = log.get(__name__)
         self._lives = {row.name: Life(row) for row in rows(config, table)}
         self._children: dict[str, launch.Launched] = {}
@@ -183,7 +184,7 @@ class _Line:
     def _start_due(self, now: int) -> None:
         for life in self._lives.values():
             if life.due(now):
-                seat = Seat(life.name, life.row.subject, self._config, self._state.root, self._run_dir)
+                seat = Seat(life.name, life.row.subject, self._config, self._state.root, self._run_dir, self._session)
                 child = self._children[life.name] = launch.Launched(life.row, seat)
                 self._hub.watch_fd(child.sentinel)
                 life.started(child.pid, now)

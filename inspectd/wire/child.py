@@ -27,6 +27,7 @@ class Seat:
     config: Config
     state_dir: Path
     run_dir: Path
+    session: str = ""  # of the supervisor: new with every `inspectd run`, the same when a process is started again
 
     @property
     def state(self) -> StateDir:

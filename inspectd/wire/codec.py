@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspectd.errors import WireError
+from inspectd.text import printable
 from inspectd.wire.messages import Answer, Answers, AnyMessage, Frame, KeptPicture, Message, Work, WorkItem
 
 VERSION = 1
@@ -26,8 +27,11 @@ Array = npt.NDArray[Any]
 
 
 def encode(message: Message) -> bytes:
-    """Header part of a message."""
-    return bytes([VERSION]) + _encoder.encode(message)
+    """Header part of a message. Text that is none (a path of bytes that are not UTF-8) travels with escapes."""
+    try:
+        return bytes([VERSION]) + _encoder.encode(message)
+    except UnicodeEncodeError:
+        return bytes([VERSION]) + _encoder.encode(_printable(msgspec.to_builtins(message)))
 
 
 def decode(header: Bytes) -> Any:
@@ -62,6 +66,18 @@ def pixels(part: Bytes, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 def heat(part: Bytes, shape: tuple[int, ...]) -> npt.NDArray[np.uint16] | None:
     """Read-only uint16 [H, W] view of a map part, in per mille of the threshold; None for an empty one."""
     return np.frombuffer(part, np.uint16).reshape(shape) if shape else None
+
+
+def _printable(thing: Any) -> Any:
+    match thing:
+        case str():
+            return printable(thing)
+        case dict():
+            return {_printable(key): _printable(value) for key, value in thing.items()}
+        case list() | tuple():
+            return [_printable(item) for item in thing]
+        case _:
+            return thing
 
 
 def _part_sizes(message: Message) -> list[int]:

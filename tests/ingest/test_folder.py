@@ -1,10 +1,13 @@
 """The folder camera replays pictures at the set rate, in the order of their names."""
 
+import os
+
 import numpy as np
 import pytest
 
 from inspectd import image
 from inspectd.errors import CameraError
+from inspectd.ingest.bookmark import Bookmark
 from inspectd.ingest.folder import FolderCamera
 from inspectd.wire.messages import Reason
 
@@ -21,16 +24,22 @@ class Clock:
         return self.now
 
 
+def picture(level=9):
+    return image.encode_png(np.full((20, 30), level, np.uint8))
+
+
 @pytest.fixture
 def folder(tmp_path):
+    made = tmp_path / "pictures"
+    made.mkdir()
     for name, level in (("b.png", 2), ("a.png", 1), ("c.png", 3)):
-        (tmp_path / name).write_bytes(image.encode_png(np.full((20, 30), level, np.uint8)))
-    return tmp_path
+        (made / name).write_bytes(picture(level))
+    return made
 
 
-def camera(folder, rate=10.0, loop=False, triggered=False):
+def camera(folder, rate=10.0, loop=False, triggered=False, session="one"):
     clock = Clock()
-    made = FolderCamera(folder, rate, loop, clock, triggered)
+    made = FolderCamera(folder, rate, loop, Bookmark(folder.parent / "state" / "bookmark", session), clock, triggered)
     made.open()
     return made, clock
 
@@ -111,3 +120,73 @@ def test_a_folder_that_is_missing_or_empty_is_a_camera_error_that_names_it(tmp_p
         path.mkdir()
     with pytest.raises(CameraError, match="pictures"):
         camera(path)
+
+
+def test_a_name_that_is_no_text_or_steers_a_terminal_is_handed_out_with_escapes(folder):
+    for name in (b"a\xff.png", b"a\n\x1b[2J.png", b"a\xfe.png"):
+        (folder / os.fsdecode(name)).write_bytes(picture())
+    (folder / os.fsdecode(b"a\xfe.png")).write_text("no picture")
+    one, clock = camera(folder)
+    seen = names(one, clock, 6)
+    assert set(seen) == {"a.png", "b.png", "c.png", r"a\xff.png", r"a\n\x1b[2J.png", r"a\xfe.png"}
+
+
+def test_what_is_no_regular_file_is_passed_over_and_never_waited_for(folder):
+    os.mkfifo(folder / "aa.png")
+    (folder / "ab.png").mkdir()
+    one, clock = camera(folder)
+    assert names(one, clock, 4) == ["a.png", "b.png", "c.png"]
+
+
+class TestRestart:
+    """Another process of the same daemon goes on where the one before died; another daemon begins anew."""
+
+    def test_the_next_picture_follows_and_none_comes_twice(self, folder):
+        first, _ = camera(folder)
+        assert first.take().name == "a.png"
+        second, clock = camera(folder)
+        assert names(second, clock, 4) == ["b.png", "c.png"]
+
+    def test_a_picture_that_was_only_decoded_ahead_still_comes(self, folder):
+        camera(folder)
+        second, clock = camera(folder)
+        assert names(second, clock, 4) == ["a.png", "b.png", "c.png"]
+
+    def test_at_the_end_of_the_folder_nothing_is_left(self, folder):
+        first, clock = camera(folder)
+        names(first, clock, 4)
+        second, clock = camera(folder)
+        assert names(second, clock, 2) == []
+        assert second.done
+
+    def test_a_looping_camera_finishes_its_round_and_begins_the_next_one_at_the_first_picture(self, folder):
+        first, clock = camera(folder, loop=True)
+        names(first, clock, 4)
+        second, clock = camera(folder, loop=True)
+        assert names(second, clock, 5) == ["b.png", "c.png", "a.png", "b.png", "c.png"]
+
+    def test_a_triggered_camera_goes_on_too(self, folder):
+        first, _ = camera(folder, triggered=True)
+        first.shoot()
+        second, _ = camera(folder, triggered=True)
+        assert second.shoot().name == "b.png"
+
+    def test_a_picture_that_went_meanwhile_or_has_a_name_that_is_no_text_does_no_harm(self, folder):
+        odd = folder / os.fsdecode(b"a\xff.png")
+        odd.write_bytes(picture())
+        first, clock = camera(folder)
+        assert names(first, clock, 2) == ["a.png", r"a\xff.png"]
+        odd.unlink()
+        second, clock = camera(folder)
+        assert names(second, clock, 4) == ["b.png", "c.png"]
+
+    def test_a_new_daemon_begins_with_the_first_picture(self, folder):
+        first, clock = camera(folder)
+        names(first, clock, 2)
+        second, clock = camera(folder, session="two")
+        assert names(second, clock, 4) == ["a.png", "b.png", "c.png"]
+
+    def test_a_bookmark_that_cannot_be_kept_does_not_stop_the_line(self, folder):
+        (folder.parent / "state").write_text("a file where a folder should be")
+        one, clock = camera(folder)
+        assert names(one, clock, 4) == ["a.png", "b.png", "c.png"]

@@ -1,5 +1,6 @@
 """A trigger is kept until dispatch has it, and a picture that cannot be sent is said to be lost."""
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -163,6 +164,14 @@ def test_it_waits_with_its_first_picture_until_the_station_is_ready(start):
         envelope = dispatch.triggers.receive()
         assert envelope is None or not isinstance(envelope.message, Trigger)
     assert dispatch.next(Trigger).key.seq == 1
+
+
+def test_a_part_whose_file_name_is_no_text_has_a_part_id_that_can_be_shown(start, pictures):
+    (pictures / os.fsdecode(b"a\xff\x1b[2J.png")).write_bytes((pictures / "part-00.png").read_bytes())
+    dispatch = start(group_by="^(a.+)$")
+    trigger = dispatch.next(Trigger)
+    assert (trigger.part_id, trigger.lot) == (r"a\xff\x1b[2J", r"a\xff\x1b[2J.png")
+    assert receive(dispatch.frames).message.name == r"a\xff\x1b[2J.png"
 
 
 class TestCut:

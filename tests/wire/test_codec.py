@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from inspectd.errors import WireError
 from inspectd.wire import codec
@@ -15,6 +16,8 @@ from inspectd.wire.messages import (
     Answers,
     Closed,
     Frame,
+    Health,
+    HealthState,
     KeptPicture,
     Key,
     Message,
@@ -41,6 +44,16 @@ def test_every_message_survives_the_wire(kind: type[Message]) -> None:
         assert codec.encode(back) == codec.encode(message)
 
     survives()
+
+
+def test_text_that_is_none_travels_with_escapes_and_everything_else_as_it_is() -> None:
+    """A path of bytes that are not UTF-8 (PEP 383: lone surrogates) must not end the process that tells of it."""
+    reasons, channels = ["/pictures\udcff: gone", "plain"], {"\udcfe": {"sent": 3}}
+    health = Health(process="p", pid=1, state=HealthState.FAULT, reasons=reasons, counters={"a": 0.5}, channels=channels)
+    read = codec.decode(codec.encode(health))
+    assert read == replace(health, reasons=[r"/pictures\xff: gone", "plain"], channels={r"\xfe": {"sent": 3}})
+    trigger = Trigger(key=KEY, t_ns=1, utc_ns=2, part_id="\udcff", reason=Reason.BAD_PICTURE)
+    assert codec.decode(codec.encode(trigger)) == replace(trigger, part_id=r"\xff")
 
 
 def test_a_verdict_that_says_nothing_is_undecided() -> None:
