@@ -2,30 +2,34 @@
 
 import os
 import pwd
+from pathlib import Path
 
 from inspectd.cli.options import Places
-from inspectd.errors import DaemonError
+from inspectd.errors import BadInput, DaemonError
 from inspectd.station.state import Current
 from inspectd.supervisor import control, lock
-from inspectd.vision.bundle import read_manifest
+from inspectd.vision.bundle import verify
 from inspectd.wire.messages import Command, Reply
 
 
 def activate(where: Places, station: str, product: str, number: int) -> str:
-    """Switch a station's product to a bundle; returns what happened. BadBundle or DaemonError if it cannot be."""
+    """Switch a station's product to a bundle; returns what happened.
+
+    BadBundle if a file of it is missing or damaged, DaemonError if the workers refuse it, StateError if it cannot be kept.
+    """
+    manifest = verify(where.state.bundle(station, product, number))
     if lock.holder(where.run_dir) is not None:
-        reply = command(where, "activate", {"station": station, "product": product, "bundle": str(number)})
+        reply = command(where.run_dir, "activate", {"station": station, "product": product, "bundle": str(number)})
         return reply.text or f"station {station}: bundle {number} of {product} is active now"
-    manifest = read_manifest(where.state.bundle(station, product, number))
     where.state.write_current(station, product, Current(number, manifest.fingerprint, manifest.threshold))
     return f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
 
 
-def command(where: Places, what: str, args: dict[str, str]) -> Reply:
-    """Give the daemon a command in the caller's name; DaemonError with its reason if it refuses."""
-    reply = control.ask(where.run_dir, Command(what=what, who=user(), args=args))
+def command(run_dir: Path, what: str, args: dict[str, str]) -> Reply:
+    """Give the daemon a command in the caller's name; with its reason, BadInput if it cannot be, DaemonError if it failed."""
+    reply = control.ask(run_dir, Command(what=what, who=user(), args=args))
     if not reply.ok:
-        raise DaemonError(reply.text)
+        raise BadInput(reply.text) if reply.bad_input else DaemonError(reply.text)
     return reply
 
 

@@ -21,7 +21,7 @@ def list_(config: options.Config = CONFIG, state: options.State = None) -> None:
     need_extra()
     from calibration import graphs
 
-    own = options.places(config, state, None).state.backbones
+    own = options.state_directory(config, state).backbones
     table = screen.grid(
         "", ("backbone", "from", "MB", "layer", "channels", "stride px"), ("MB", "layer", "channels", "stride px")
     )

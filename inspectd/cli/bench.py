@@ -69,7 +69,7 @@ def accuracy(
     from calibration.bench.accuracy import accuracy as measure
 
     method = learning.method(backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score)
-    own = options.places(config, state, None).state.backbones
+    own = options.state_directory(config, state).backbones
     with screen.Bars() as bars:
         figures = measure(data, range(seeds), method, own, threads, bars)
     learning.show_figures(figures, json)

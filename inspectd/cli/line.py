@@ -24,7 +24,7 @@ def status(
     from inspectd.cli.activation import command
     from inspectd.supervisor.status import Status
 
-    reply = command(options.places(config, state, run_dir), "status", {})
+    reply = command(options.run_directory(config, state, run_dir), "status", {})
     figures = msgspec.json.decode(reply.data, type=Status)
     if json:
         screen.write_json(json, figures)
@@ -38,7 +38,7 @@ def trigger(
     """Take one picture at a station now, as if a part had come."""
     from inspectd.cli.activation import command
 
-    reply = command(options.places(config, state, run_dir), "trigger", {"station": station})
+    reply = command(options.run_directory(config, state, run_dir), "trigger", {"station": station})
     screen.say(reply.text or f"station {station}: triggered")
 
 
@@ -46,4 +46,4 @@ def stop(config: options.Config = CONFIG, state: options.State = None, run_dir: 
     """Stop the running line in order: intake first, then the parts in flight, the journal last."""
     from inspectd.cli.activation import command
 
-    screen.say(command(options.places(config, state, run_dir), "stop", {}).text or "stopping")
+    screen.say(command(options.run_directory(config, state, run_dir), "stop", {}).text or "stopping")

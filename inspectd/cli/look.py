@@ -76,7 +76,7 @@ def replay(
     from inspectd.journal import table
     from inspectd.journal.reader import Reader
 
-    reader = Reader(options.places(config, state, None).state)
+    reader = Reader(options.state_directory(config, state))
     asked = partial(reader.parts, station, verdict, _utc_ns(since), _utc_ns(until))
     for path, form in ((csv, table.to_csv), (json, table.to_json)):
         if path:
@@ -99,7 +99,7 @@ def show(
     from inspectd.journal import page
     from inspectd.journal.reader import Reader
 
-    text, drawn = page.render(Reader(options.places(config, state, None).state), part)
+    text, drawn = page.render(Reader(options.state_directory(config, state)), part)
     screen.say(text.rstrip())
     if png:
         screen.write_bytes(png, drawn)

@@ -14,15 +14,16 @@ from inspectd.errors import BadBundle, DaemonError, Problem
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
 from inspectd.supervisor import lock
-from inspectd.vision.bundle import read_manifest
+from inspectd.vision.bundle import verify
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Problems keep the line from starting; warnings do not."""
+    """Problems keep the line from starting, the others a station from judging: each is UNDECIDED(no_bundle), and rejected."""
 
     problems: list[Problem] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # stations that were not calibrated yet
+    damaged: list[str] = field(default_factory=list)  # stations whose bundle is not what it was
 
 
 def check_machine(config: Config, state: StateDir, run_dir: Path) -> Findings:
@@ -34,7 +35,8 @@ def check_machine(config: Config, state: StateDir, run_dir: Path) -> Findings:
         *state_is_writable(state.root),
         *ports_are_free(config),
     ]
-    return Findings(problems, list(stations_without_bundle(config, state)))
+    missing, damaged = stations_without_bundle(config, state)
+    return Findings(problems, missing, damaged)
 
 
 def run_dir_fits(run_dir: Path) -> Iterator[Problem]:
@@ -83,8 +85,9 @@ def ports_are_free(config: Config) -> Iterator[Problem]:
             yield Problem(Path(config.directory) / "line.yaml", None, key, "an address to listen on", f"{address}: {reason}")
 
 
-def stations_without_bundle(config: Config, state: StateDir) -> Iterator[str]:
-    """Tell of stations that will start in FAULT: every part of theirs is UNDECIDED(no_bundle), and rejected."""
+def stations_without_bundle(config: Config, state: StateDir) -> tuple[list[str], list[str]]:
+    """Tell of stations that will start in FAULT, since they have no bundle, or one with a damaged file."""
+    missing, damaged = [], []
     for name, station in config.stations.items():
         for product in station.products:
             option = "" if product == "default" else f" --product {product}"
@@ -92,11 +95,12 @@ def stations_without_bundle(config: Config, state: StateDir) -> Iterator[str]:
             try:
                 current = state.read_current(name, product)
                 if current is None:
-                    yield f"station {name}, product {product}: no bundle, starts in FAULT; {fix}"
+                    missing.append(f"station {name}, product {product}: no bundle, starts in FAULT; {fix}")
                 else:
-                    read_manifest(state.bundle(name, product, current.bundle))
+                    verify(state.bundle(name, product, current.bundle))
             except BadBundle as error:
-                yield f"station {name}, product {product}: bundle cannot be used, starts in FAULT: {error}; {fix}"
+                damaged.append(f"station {name}, product {product}: bundle cannot be used, starts in FAULT: {error}")
+    return missing, damaged
 
 
 def _nearest(path: Path) -> Path:

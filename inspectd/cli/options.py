@@ -49,18 +49,29 @@ class Places:
 
 
 def places(config: Path, state: Path | None, run_dir: Path | None, line: schema.Line | None = None) -> Places:
-    """Options first, then line.yaml (relative to it), then defaults; ConfigError if line.yaml is asked and wrong."""
+    """Options first, then line.yaml (relative to it), then defaults; BadInput if line.yaml is asked and does not say."""
     if line is None:
-        from inspectd.station.load import load_line
-
-        line = load_line(config) if state is None or run_dir is None else schema.Line()
+        line = schema.Line() if state and run_dir else _line(config)
     root = state or (config / line.state_dir if line.state_dir else config.absolute().parent / "state")
     runs = run_dir or (config / line.run_dir if line.run_dir else _default_run_dir(root))
     return Places(StateDir(_absolute(root)), _absolute(runs))
 
 
-def ready(config: Path, state: Path | None, run_dir: Path | None) -> tuple[schema.Config, Places]:
-    """Load all files and check the machine; ConfigError with every problem, warnings on the terminal."""
+def run_directory(config: Path, state: Path | None, run_dir: Path | None) -> Path:
+    """Where the daemon is spoken to; with --run-dir, line.yaml is not even read."""
+    return _absolute(run_dir) if run_dir else places(config, state, None).run_dir
+
+
+def state_directory(config: Path, state: Path | None) -> StateDir:
+    """Where the daemon writes; with --state, line.yaml is not even read."""
+    return StateDir(_absolute(state)) if state else places(config, None, None).state
+
+
+def ready(config: Path, state: Path | None, run_dir: Path | None, bundles: bool = False) -> tuple[schema.Config, Places]:
+    """Load all files and check the machine; BadInput with every problem, warnings on the terminal.
+
+    With `bundles` a damaged one is a problem. Without, it is a warning: the other stations can run.
+    """
     from inspectd.cli import screen
     from inspectd.cli.machine import check_machine
     from inspectd.station.load import load
@@ -68,10 +79,11 @@ def ready(config: Path, state: Path | None, run_dir: Path | None) -> tuple[schem
     loaded = load(config)
     where = places(config, state, run_dir, loaded.line)
     findings = check_machine(loaded, where.state, where.run_dir)
-    for warning in findings.warnings:
+    for warning in findings.missing + ([] if bundles else findings.damaged):
         screen.warn(warning)
-    if findings.problems:
-        raise ConfigError(findings.problems)
+    problems = [*map(str, findings.problems), *(findings.damaged if bundles else [])]
+    if problems:
+        raise BadInput("\n".join(problems))
     return loaded, where
 
 
@@ -97,6 +109,16 @@ def active_bundle(state: StateDir, station: str, product: str) -> int:
     if current is None:
         raise BadBundle(f"station {station}, product {product}: no active bundle; inspectd calibrate {station} --good DIR")
     return current.bundle
+
+
+def _line(config: Path) -> schema.Line:
+    from inspectd.station.load import load_places
+
+    try:
+        return load_places(config)
+    except ConfigError as error:
+        why = "so it cannot be known where the line's directories are: name them with --run-dir DIR and --state DIR"
+        raise BadInput(f"{error}\n{why}") from error
 
 
 def _default_run_dir(state: Path) -> Path:

@@ -45,7 +45,7 @@ def init(station: options.StationName, config: options.Config = CONFIG) -> None:
 
 def check(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
     """Check all files and this machine, start nothing; every problem is told at once."""
-    loaded, where = options.ready(config, state, run_dir)
+    loaded, where = options.ready(config, state, run_dir, bundles=True)
     count = len(loaded.stations)
     screen.say(f"{config}: {count} station{'s' * (count > 1)}, {len(loaded.line.plcs)} PLC connection(s): nothing wrong")
     screen.say(f"state in {where.state.root}, sockets in {where.run_dir}")

@@ -17,6 +17,7 @@ from inspectd.station.document import Document, Key, shown
 from inspectd.station.schema import Config, Line, Station
 
 LINE_FILE = "line.yaml"
+_PLACES = ("state_dir", "run_dir")
 _MAX_DEPTH = 20  # our files are three deep; more would only exhaust the stack
 
 
@@ -65,12 +66,18 @@ def load(directory: Path, cameras: bool = True) -> Config:
     )
 
 
-def load_line(directory: Path) -> Line:
-    """Read line.yaml alone, for commands that only need to know where things lie; ConfigError if it is wrong."""
-    line = _read_line(directory)
-    rules.addresses(line)
-    if line.value is None or line.document.problems:
-        raise ConfigError(line.document.problems)
+def load_places(directory: Path) -> Line:
+    """Read where things lie from line.yaml, whatever else is wrong in it: a running line is spoken to while people edit.
+
+    Every other key has its default. ConfigError if the places cannot be read.
+    """
+    document = _line_document(directory)
+    if isinstance(document.data, dict):
+        document.data = {key: value for key, value in document.data.items() if key in _PLACES}
+        document.problems = [problem for problem in document.problems if problem.key in _PLACES]
+    line = fields.read(Line, document)
+    if line.value is None:
+        raise ConfigError(document.problems)
     return line.value
 
 
@@ -110,8 +117,12 @@ def read_yaml(path: Path) -> Document:
 
 
 def _read_line(directory: Path) -> fields.Read[Line]:
+    return fields.read(Line, _line_document(directory))
+
+
+def _line_document(directory: Path) -> Document:
     path = directory / LINE_FILE
-    return fields.read(Line, read_yaml(path) if path.exists() else Document(path, {}))
+    return read_yaml(path) if path.exists() else Document(path, {})
 
 
 def _visible(directory: Path) -> list[Path]:

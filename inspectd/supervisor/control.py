@@ -58,6 +58,7 @@ class Refused(NamedTuple):
     """Why a command cannot be carried out."""
 
     text: str
+    bad_input: bool = True
 
 
 class Sent(NamedTuple):
@@ -118,7 +119,7 @@ class Desk:
             case _:
                 result = self._order_for(command)
         if isinstance(result, Refused):
-            self._answer(sender, command, Reply(ok=False, text=result.text))
+            self._answer(sender, command, Reply(ok=False, text=result.text, bad_input=result.bad_input))
         else:
             until = now + round(LIMITS_S[command.what] * S)
             self._open[result.order] = _Open(sender, command, result.to, until)
@@ -158,7 +159,8 @@ class Desk:
     def _order(self, to: str, what: str, args: dict[str, str]) -> Sent | Refused:
         life = self._lives.get(to)
         number = self._orders.send(life, what, args) if life else 0
-        return Sent(number, to) if number else Refused(f"{to} is not running: `inspectd status` tells why; ask again")
+        missing = f"{to} is not running: `inspectd status` tells why; ask again"
+        return Sent(number, to) if number else Refused(missing, bad_input=False)
 
     def _close(self, number: int, reply: Reply) -> bool:
         waiting = self._open.pop(number, None)

@@ -172,6 +172,26 @@ def read(directory: Path) -> Bundle:
     return Bundle(directory, manifest, arrays, Golden.read(path))
 
 
+def verify(directory: Path) -> Manifest:
+    """Compare every file that judges with its checksum, the cut graphs included; BadBundle naming file and reason.
+
+    A worker does that too, and scores the golden pictures; this is for those who must know before a worker is there.
+    """
+    manifest = read_manifest(directory)
+    for ref in manifest.arrays:
+        _check_sha256(directory / ref.file, ref.sha256)
+    _check_sha256(directory / GOLDEN, manifest.golden_sha256)
+    for member in manifest.members:
+        _check_sha256(graphs_of(directory) / f"{member.backbone}.onnx", member.backbone)
+    return manifest
+
+
+def graphs_of(directory: Path) -> Path:
+    """Where the cut graphs of a bundle lie: <state>/backbones of <state>/stations/<station>/<product>/bundles/<n>."""
+    above = directory.absolute().parents
+    return above[min(4, len(above) - 1)] / "backbones"
+
+
 def read_manifest(directory: Path) -> Manifest:
     """Read manifest.json alone; BadBundle if it is missing, of a newer format, or other than its fingerprint says."""
     path = directory / MANIFEST

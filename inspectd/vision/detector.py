@@ -76,8 +76,7 @@ class Detector:
         shared = {} if backbones is None else backbones
         sha256 = _only_member(bundle).backbone
         if sha256 not in shared:
-            above = directory.absolute().parents  # <state>/stations/<station>/<product>/bundles/<n>
-            graphs = backbone_dir or above[min(4, len(above) - 1)] / "backbones"
+            graphs = backbone_dir or bundles.graphs_of(directory)
             shared[sha256] = Backbone.open(graphs / f"{sha256}.onnx", threads, device)
         detector = cls(bundle, shared[sha256])
         try:

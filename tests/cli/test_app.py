@@ -9,14 +9,16 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from inspectd import image
-from inspectd.cli import learning
+from inspectd.cli import learning, options
 from inspectd.cli.app import app
 from inspectd.demo import parts
 from inspectd.errors import DaemonError, MissingExtra
 from inspectd.journal import rows, schema
 from inspectd.station.state import StateDir
+from inspectd.supervisor import control
 from inspectd.supervisor.lock import Lock
-from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, Outcome, Verdict
+from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, Outcome, Reply, Verdict
+from tests.vision import make
 
 COMMANDS = (
     ["init"], ["check"], ["calibrate"], ["activate"], ["demo-parts"], ["run"], ["status"], ["trigger"], ["stop"], ["replay"],
@@ -135,6 +137,69 @@ def test_a_bundle_that_is_not_there_cannot_be_activated(line: Path) -> None:
     assert "bundles/3" in result.stderr
 
 
+def test_a_bundle_with_a_damaged_file_is_neither_activated_nor_good_enough_for_check(line: Path) -> None:
+    """Both name the file and what is wrong with it; restored, the bundle can be activated, and check is content."""
+    state = StateDir(line / "state")
+    bank = make.idle_bundle(state, "flange").directory / "bank.npy"
+    assert inspectd("activate", "flange", 1).exit_code == 0
+    whole = bank.read_bytes()
+    bank.write_bytes(whole[:-1] + b"?")
+    for words in (["activate", "flange", 1], ["check"]):
+        result = inspectd(*words)
+        assert result.exit_code == 2
+        assert f"{bank}: expected sha256" in result.stderr
+    bank.write_bytes(whole)
+    assert inspectd("check").exit_code == 0
+    assert inspectd("activate", "flange", 1).exit_code == 0
+
+
+def test_a_damaged_bundle_does_not_keep_the_line_from_starting(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its station starts in FAULT, the others run; the terminal says so."""
+    made = make.idle_bundle(StateDir(line / "state"), "flange")
+    inspectd("activate", "flange", 1)
+    (made.directory / "golden.npz").unlink()
+    options.ready(line / "stations", line / "state", line / "run")
+    assert "golden.npz: cannot be read" in capsys.readouterr().err
+
+
+def test_a_state_directory_that_takes_no_file_is_a_message_and_no_traceback(line: Path) -> None:
+    """The file is named; nothing that was typed is wrong, so it is 1."""
+    state = StateDir(line / "state")
+    made = make.idle_bundle(state, "flange")
+    (state.product("flange") / "current").mkdir()
+    result = inspectd("activate", "flange", 1)
+    assert result.exit_code == 1
+    assert f"{made.directory.parents[1] / 'current'}: cannot be written: Is a directory" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["status"], ["stop"], ["trigger", "flange"], ["replay"], ["show", "x"]], ids=" ".join)
+def test_a_running_line_is_reached_and_its_journal_read_while_somebody_edits_the_files(line: Path, words: list[str]) -> None:
+    """Whatever is wrong in line.yaml and the station files, these need to know only where things lie."""
+    (line / "stations" / "line.yaml").write_text("workers: {\n")
+    result = inspectd(*words)
+    assert result.exit_code == 1
+    assert "line.yaml" not in result.stderr
+
+
+def test_where_the_run_directory_cannot_be_known_the_option_is_named(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """line.yaml would say, and cannot be read."""
+    (line / "stations" / "line.yaml").write_text("workers: {\n")
+    monkeypatch.delenv("INSPECTD_RUN_DIR")
+    result = inspectd("status")
+    assert result.exit_code == 2
+    assert "--run-dir DIR" in result.stderr
+
+
+def test_a_command_that_the_daemon_refuses_is_bad_input_where_who_asked_must_act(
+    line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown station returns 2, one whose process is down returns 1."""
+    for reply, code in ((Reply(ok=False, text="no station", bad_input=True), 2), (Reply(ok=False, text="is down"), 1)):
+        monkeypatch.setattr(control, "ask", lambda *_, answer=reply: answer)
+        result = inspectd("trigger", "flang")
+        assert (result.exit_code, reply.text in result.stderr) == (code, True)
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
@@ -242,8 +307,8 @@ def test_made_parts_are_written_and_counted(tmp_path: Path) -> None:
     ("words", "hint"),
     [
         (["--layers", "4;10"], "--layers: expected numbers of layers like 4,10, got 4;10"),
-        (["--input-px", "97"], "multiple of 32 - at input_px"),
-        (["--score", "mean"], "score"),
+        (["--input-px", "97"], "--input-px: expected a whole number from 64 to 1600, a multiple of 32, got 97"),
+        (["--score", "mean"], "--score: expected one of smoothed_max, max, eq7, got the text 'mean'"),
         ([], "expected a folder train/good"),
     ],
     ids=["layers", "input_px", "score", "layout"],

@@ -107,22 +107,22 @@ def test_all_problems_come_at_once(run_dir: Path, taken: str) -> None:
     assert [problem.key for problem in found] == ["run directory", "state directory", "plcs.line1.address"]
 
 
-def test_a_product_without_a_usable_bundle_is_a_warning_with_the_command_that_helps(state: StateDir, run_dir: Path) -> None:
+def test_a_product_without_a_usable_bundle_is_named_with_what_helps(state: StateDir, run_dir: Path) -> None:
     """The station starts in FAULT and the others run: no reason to stop the line, every reason to say so."""
     state.write_current("washer", "a", Current(bundle=3, fingerprint="f" * 16, threshold=1.0))
     findings = check_machine(config(), state, run_dir)
     assert findings.problems == []
-    damaged, missing = findings.warnings
+    (damaged,), (missing,) = findings.damaged, findings.missing
     assert "product a: bundle cannot be used" in damaged
     assert "bundles/3" in damaged
     assert "product b: no bundle" in missing
     assert missing.endswith("inspectd calibrate washer --good DIR --product b")
 
 
-def test_a_damaged_current_file_is_a_warning(state: StateDir, run_dir: Path) -> None:
+def test_a_damaged_current_file_is_named(state: StateDir, run_dir: Path) -> None:
     """The file that names the active bundle may itself be damaged."""
     for product in ("a", "b"):
         path = state.product("washer", product) / "current"
         path.parent.mkdir(parents=True)
         path.write_text("{")
-    assert all("activate a bundle again" in warning for warning in check_machine(config(), state, run_dir).warnings)
+    assert all("activate a bundle again" in damaged for damaged in check_machine(config(), state, run_dir).damaged)

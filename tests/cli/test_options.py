@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inspectd.cli import options
-from inspectd.errors import BadBundle, ConfigError
+from inspectd.errors import BadBundle, BadInput
 from inspectd.station.state import StateDir
 
 
@@ -51,12 +51,24 @@ def test_places_are_absolute(config: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (where.state.root, where.run_dir) == (config.parent / "state", config.parent / "run")
 
 
-def test_a_wrong_line_yaml_is_an_error_only_where_it_is_asked(config: Path, tmp_path: Path) -> None:
-    """`status --state … --run-dir …` works while somebody edits the files."""
-    (config / "line.yaml").write_text("state_dir: 1\n")
-    with pytest.raises(ConfigError, match="state_dir"):
-        options.places(config, None, None)
+@pytest.mark.parametrize("text", ["state_dir: 1\n", "workers: {count: [\n"], ids=["wrong", "no YAML"])
+def test_a_line_yaml_that_does_not_say_where_is_an_error_only_where_it_is_asked(
+    config: Path, tmp_path: Path, text: str
+) -> None:
+    """The error tells of the options; with them the file is not read."""
+    (config / "line.yaml").write_text(text)
+    for asked in (options.places, options.run_directory):
+        with pytest.raises(BadInput, match=r"line\.yaml:(.|\n)*name them with --run-dir DIR and --state DIR"):
+            asked(config, None, None)
     options.places(config, tmp_path, tmp_path)
+    assert options.run_directory(config, None, tmp_path) == options.state_directory(config, tmp_path).root == tmp_path
+
+
+def test_places_are_known_whatever_else_is_wrong_in_line_yaml(config: Path) -> None:
+    """`status` and `stop` work while somebody edits the files."""
+    (config / "line.yaml").write_text("state_dir: ../kept\nworkers: {count: many}\nrun_dri: x\n")
+    assert options.run_directory(config, None, None) == config.parent / "kept" / "run"
+    assert options.state_directory(config, None).root == config.parent / "kept"
 
 
 def test_a_station_without_an_active_bundle_says_how_to_get_one(state: StateDir) -> None:

@@ -138,14 +138,15 @@ def test_a_command_that_cannot_be_is_refused_with_the_reason_and_noted(
 ) -> None:
     office.command(what, **args)
     reply = office.reply()
-    assert (reply.ok, words in reply.text) == (False, True), reply
+    assert (reply.ok, reply.bad_input, words in reply.text) == (False, True, True), reply
     assert [(note["what"], note["ok"], note["text"]) for note in office.notes()] == [(what, "false", reply.text)]
 
 
 def test_an_order_to_a_process_that_is_not_there_is_refused_at_once(office: Office) -> None:
     office.lives["ingestd-cell"].died(-9, 0)
     office.command("trigger", station="cell")
-    assert office.reply().text.startswith("ingestd-cell is not running")
+    reply = office.reply()
+    assert (reply.text.startswith("ingestd-cell is not running"), reply.bad_input) == (True, False)
 
 
 def test_a_child_that_does_not_answer_costs_the_command_and_not_the_desk(office: Office) -> None:

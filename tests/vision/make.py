@@ -1,5 +1,6 @@
 """Made parts and bundles for tests of vision: a woven texture, good and with a scratch, and a bank of random vectors."""
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -92,6 +93,16 @@ def real_bundle(state: StateDir, number: int = 1, **member_changes: object) -> B
     )  # fmt: skip
     target = state.bundle("weave", "default", number)
     return bundle.write(target, replace(draft.manifest, threshold=threshold), contents, sealed)
+
+
+def idle_bundle(state: StateDir, station: str = "weave", number: int = 1) -> Bundle:
+    """A bundle whose checksums are all right and which judges nothing: its graph is none."""
+    graph = b"graph"
+    sha256 = hashlib.sha256(graph).hexdigest()
+    state.backbones.mkdir(parents=True, exist_ok=True)
+    (state.backbones / f"{sha256}.onnx").write_bytes(graph)
+    sealed = manifest(station=station, members=(replace(manifest().members[0], backbone=sha256),))
+    return bundle.write(state.bundle(station, "default", number), sealed, arrays(), golden())
 
 
 def prepared(part: image.U8) -> image.U8:

@@ -241,3 +241,23 @@ def test_whatever_byte_is_changed_the_bundle_is_refused_or_judges_as_before(soun
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
     return bundle.write(tmp_path_factory.mktemp("bundles") / "1", make.manifest(), make.arrays(), make.golden())
+
+
+class TestVerify:
+    def test_a_whole_bundle_is_verified_and_its_manifest_returned(self, state):
+        made = make.idle_bundle(state)
+        assert bundle.verify(made.directory) == made.manifest
+
+    @pytest.mark.parametrize("name", ["bank.npy", "channel_mean.npy", "golden.npz", "graph"])
+    @pytest.mark.parametrize("how", ["changed", "missing"])
+    def test_every_file_that_judges_is_compared_with_its_checksum(self, state, name, how):
+        made = make.idle_bundle(state)
+        graph = f"{made.manifest.members[0].backbone}.onnx"
+        path = state.backbones / graph if name == "graph" else made.directory / name
+        data = path.read_bytes()
+        if how == "changed":
+            path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+        else:
+            path.unlink()
+        with pytest.raises(BadBundle, match=f"{path}: {'expected sha256' if how == 'changed' else 'cannot be read'}"):
+            bundle.verify(made.directory)
