@@ -35,6 +35,7 @@ class Seen(NamedTuple):
 class Judgement:
     """What was said of all test pictures. Without heat maps `no_maps` says why."""
 
+    names: Sequence[str]  # [n], defect/file
     bad: metrics.Mask  # [n]
     scores: npt.NDArray[np.float64]  # [n]
     maps: Sequence[metrics.Map]
@@ -46,9 +47,11 @@ class Judgement:
 def evaluate(detector: Detector, directory: Path, progress: Progress | None = None) -> Figures:
     """Judge test pictures one at a time; return the figures at the bundle's threshold, and F1's best beside them.
 
-    Keys: image_auroc, pixel_auroc, pro, f1, threshold, false_positives, false_negatives, f1_optimal, f1_optimal_threshold,
-    ms_per_image (median, without reading the file), settings, reasons. A figure that the pictures do not allow is None, and
-    `reasons` says why. BadInput or BadImages if the folder is laid out otherwise or its pictures are not of the bundle's kind.
+    Keys: good, bad (counts), image_auroc, pixel_auroc, pro, f1, threshold, false_positives, false_negatives, f1_optimal,
+    f1_optimal_threshold, ms_per_image (median, without reading the file), missed (defective pictures that pass, the lowest
+    score first), rejected (good ones that fail, the highest first), settings, reasons. A figure that the pictures do not
+    allow is None, and `reasons` says why. BadInput or BadImages if the folder is laid out otherwise or its pictures are not
+    of the bundle's kind.
     """
     shown = progress or Silent()
     tests = layout.read(directory, shown)
@@ -59,7 +62,7 @@ def evaluate(detector: Detector, directory: Path, progress: Progress | None = No
         return Seen(result.score, lambda: result.map)
 
     judged = collect(tests, judge, detector.manifest.picture.roi, shown)
-    return figures(judged, detector.threshold) | {"settings": _settings(detector.manifest, judged)}
+    return figures(judged, detector.threshold) | {"settings": _settings(detector.manifest)}
 
 
 def collect(tests: Layout, judge: Callable[[U8], Seen], roi: Roi | None, progress: Progress) -> Judgement:
@@ -78,7 +81,15 @@ def collect(tests: Layout, judge: Callable[[U8], Seen], roi: Roi | None, progres
             masks.append(_cut(case.where(), roi))
         advance(1)
     bad = np.array([case.bad for case in tests.cases])
-    return Judgement(bad, np.array(scores), maps, masks, no_maps, float(np.median(took)) / clock.MS)
+    return Judgement(
+        [case.sample.name for case in tests.cases],
+        bad,
+        np.array(scores),
+        maps,
+        masks,
+        no_maps,
+        float(np.median(took)) / clock.MS,
+    )
 
 
 def figures(judged: Judgement, threshold: float | None) -> Figures:
@@ -91,6 +102,8 @@ def figures(judged: Judgement, threshold: float | None) -> Figures:
     reasons = dict.fromkeys(("image_auroc", "f1", "f1_optimal", "f1_optimal_threshold"), no_classes) if no_classes else {}
     reasons |= dict.fromkeys(("pixel_auroc", "pro"), judged.no_maps) if judged.no_maps else {}
     return {
+        "good": len(good),
+        "bad": len(bad),
         "image_auroc": None if no_classes else metrics.image_auroc(good, bad),
         "pixel_auroc": None if judged.no_maps else metrics.pixel_auroc(judged.maps, judged.masks),
         "pro": None if judged.no_maps else metrics.pro(judged.maps, judged.masks),
@@ -101,8 +114,16 @@ def figures(judged: Judgement, threshold: float | None) -> Figures:
         "f1_optimal": best.f1 if best else None,
         "f1_optimal_threshold": best.threshold if best else None,
         "ms_per_image": judged.ms_per_image,
+        "missed": [] if at is None else _named(judged, judged.bad & (judged.scores < at)),
+        "rejected": [] if at is None else _named(judged, ~judged.bad & (judged.scores >= at))[::-1],
         "reasons": reasons,
     }
+
+
+def _named(judged: Judgement, some: metrics.Mask) -> list[Figures]:
+    """Return pictures with their scores, the lowest first."""
+    order = np.flatnonzero(some)[np.argsort(judged.scores[some], kind="stable")]
+    return [{"picture": judged.names[i], "score": float(judged.scores[i])} for i in order]
 
 
 def _no_maps(tests: Layout, roi: Roi | None) -> str:
@@ -139,13 +160,11 @@ def _cut(pixels: Any, roi: Roi | None) -> Any:
     return np.ascontiguousarray(pixels[y : y + height, x : x + width])
 
 
-def _settings(manifest: Manifest, judged: Judgement) -> Figures:
+def _settings(manifest: Manifest) -> Figures:
     return {
         "station": manifest.station,
         "product": manifest.product,
         "fingerprint": manifest.fingerprint,
         "members": msgspec.to_builtins(manifest.members),
-        "good": int((~judged.bad).sum()),
-        "bad": int(judged.bad.sum()),
         "batch": 1,
     }

@@ -63,7 +63,7 @@ def pictures_in(folder: Path) -> list[Path]:
         named = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
         return sorted(path for path in named if _may_be_file(path))
     except OSError as error:
-        raise BadImage(f"{folder}: expected a folder of pictures: {error.strerror}; check the path and its rights") from error
+        raise BadImage(f"{folder}: expected a folder of pictures, got {error.strerror}; check path and rights") from error
 
 
 def probe(path: Path) -> tuple[int, int]:

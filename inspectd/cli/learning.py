@@ -2,17 +2,19 @@
 
 import importlib.util
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import msgspec
-
 from inspectd.cli import screen
-from inspectd.errors import BadInput, MissingExtra
+from inspectd.errors import BadInput, MissingExtra, Problem
+from inspectd.station import fields
+from inspectd.station.document import Document
 from inspectd.station.schema import Config, Method
 from inspectd.station.state import Current, StateDir
 
+_WORST = 10  # pictures named on the terminal
+_LISTED = {"missed": "bad, but passes", "rejected": "good, but rejected"}
 _TOLD_IN_FILES = {"settings", "reasons", "by_seed", "spread"}
 
 if TYPE_CHECKING:
@@ -55,10 +57,10 @@ def method(layers: str, **chosen: Any) -> Method:
         numbers = [int(layer) for layer in layers.split(",")]
     except ValueError as error:
         raise BadInput(f"--layers: expected numbers of layers like 4,10, got {layers}") from error
-    try:
-        return msgspec.convert(chosen | {"layers": numbers}, Method)
-    except msgspec.ValidationError as error:
-        raise BadInput(f"the method's settings: {str(error).replace('`', '').replace('$.', '')}") from error
+    read = fields.read(Method, Document(Path("options"), chosen | {"layers": numbers}))
+    if read.value is None:
+        raise BadInput("\n".join(map(_as_option, read.document.problems)))
+    return read.value
 
 
 def figures(result: "CalibrationResult") -> dict[str, Any]:
@@ -88,9 +90,18 @@ def show_figures(figures: Mapping[str, Any], json: Path | None) -> None:
         return
     reasons = figures.get("reasons", {})
     for name, value in figures.items():
-        if name not in _TOLD_IN_FILES:
+        if name not in _TOLD_IN_FILES and name not in _LISTED:
             said = f"{value:.4f}" if isinstance(value, float) else value
             screen.say(f"{name:<22}{said if value is not None else f'not known: {reasons.get(name)}'}")
+    for name, what in _LISTED.items():
+        _show_pictures(what, figures.get(name, []))
+
+
+def _show_pictures(what: str, pictures: Sequence[Mapping[str, Any]]) -> None:
+    for one in pictures[:_WORST]:
+        screen.say(f"{what:<22}{one['picture']}, score {one['score']:.4f}")
+    if len(pictures) > _WORST:
+        screen.say(f"{what:<22}and {len(pictures) - _WORST} more: --json FILE names all")
 
 
 def learn(config: Config, station: str, good: Path, state: StateDir) -> None:
@@ -98,6 +109,12 @@ def learn(config: Config, station: str, good: Path, state: StateDir) -> None:
     product = config.stations[station].products[0]
     result = calibrate(config, station, product, good, None, state)
     state.write_current(station, product, Current(result.number, result.fingerprint, result.threshold))
+
+
+def _as_option(wrong: Problem) -> str:
+    """Write what is wrong with a setting as it was typed."""
+    name = wrong.key.partition(".")[0].replace("_", "-")
+    return f"--{name}: expected {wrong.expected}, got {wrong.got}" + (f" ({wrong.hint})" if wrong.hint else "")
 
 
 def _share(text: str | None) -> "float | Literal['best'] | None":

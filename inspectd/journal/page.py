@@ -56,7 +56,7 @@ def sections(part: Part) -> list[Section]:
         Section("Judged by", [
             ("bundle", part.fingerprint or ""),
             ("worker", part.worker or ""),
-            ("batch", f"{part.batch} pictures" if part.batch else ""),
+            ("batch", f"{part.batch} picture{'s' * (part.batch > 1)}" if part.batch else ""),
             ("PLC", part.plc or ""),
         ]),
         Section("ms since the trigger", _steps(part)),

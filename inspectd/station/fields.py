@@ -71,7 +71,7 @@ def _field(result: Read[Any], info: structs.FieldInfo, values: dict[str, Any], k
     if info.name in values:
         return _convert(result, info.type, values[info.name], key)
     if info.required:
-        return _broken(result, key, f"{describe(info.type)}: {description(info.type)}", "nothing", "add this key")
+        return _broken(result, key, _wanted(info.type), "nothing", _line_to_add(info))
     default = info.default_factory() if info.default is NODEFAULT else info.default
     result.good[".".join(key)] = default
     return default
@@ -102,6 +102,17 @@ def _broken(result: Read[Any], key: Key, expected: str, got: str, hint: str = ""
     return _BROKEN
 
 
+def _wanted(annotation: Any) -> str:
+    """Say what a key takes and what it is for, once where the one says the other."""
+    takes, about = describe(annotation), description(annotation)
+    return about if about.startswith(f"{takes}:") else f"{takes}: {about}"
+
+
+def _line_to_add(info: structs.FieldInfo) -> str:
+    words = choices(info.type)
+    return f"add the line {info.name}: {words[0]}" if len(words) == 1 else "add this key"
+
+
 def _note_unknown(result: Read[Any], key: Key, known: list[str]) -> None:
     near = difflib.get_close_matches(key[-1], known, n=1)
     hint = f"did you mean {near[0]}?" if near else "remove it"
@@ -114,6 +125,8 @@ def _hint(annotation: Any, value: Any) -> str:
     if not isinstance(value, str):
         return "write it in quotes" if "text" in describe(annotation) else ""
     words = [choice for choice in choices(annotation) if isinstance(choice, str)]
+    if len(words) == 1:
+        return f"write {words[0]}"
     near = difflib.get_close_matches(value.lower(), words, n=1)
     if near:
         return f"did you mean {near[0]}?"

@@ -5,6 +5,7 @@ mistyped key and a folder that is not there.
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -89,15 +90,17 @@ def camera_has_pictures(station: Read[Station]) -> None:
         return
     key = ("camera", "path")
     if not folder.is_dir():
-        got = "a file" if folder.exists() else "no such directory"
-        station.document.problem(key, "a directory of pictures", f"{folder}: {got}", f"create it with: mkdir -p {folder}")
+        got, hint = "no such directory", f"create it with: mkdir -p {shlex.quote(str(folder))}"
+        if folder.exists():
+            got, hint = "a file", "name its directory"
+        station.document.problem(key, "a directory of pictures", f"{folder}: {got}", hint)
         return
     try:
         if image.pictures_in(folder):
             return
         got = "an empty directory" if not any(folder.iterdir()) else "no picture in it"
     except (BadImage, OSError) as error:
-        got = str(error)
+        got = str(error).removeprefix(f"{folder}: ")
     expected = f"at least one picture ({', '.join(sorted(image.SUFFIXES))})"
     station.document.problem(key, expected, f"{folder}: {got}")
 

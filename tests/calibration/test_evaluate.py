@@ -20,6 +20,7 @@ from tests.calibration import parts
 from tests.calibration.test_layout import mvtec
 
 KEYS = {
+    "good", "bad", "missed", "rejected",
     "image_auroc", "pixel_auroc", "pro", "f1", "threshold", "false_positives", "false_negatives", "f1_optimal",
     "f1_optimal_threshold", "ms_per_image", "reasons",
 }  # fmt: skip
@@ -49,6 +50,19 @@ def test_figures_are_those_of_the_scores_and_maps(tmp_path: Path) -> None:
     assert found["reasons"] == {}
     assert json.loads(json.dumps(found)) == found
     assert evaluate.figures(judged, None)["threshold"] == found["f1_optimal_threshold"]
+
+
+def test_every_wrong_verdict_is_named_the_worst_first(tmp_path: Path) -> None:
+    """A missed defect costs most where its score is lowest, a rejected good part where it is highest."""
+    judged = evaluate.collect(read(mvtec(tmp_path), Silent()), by_brightness, None, Silent())
+    everything = evaluate.figures(judged, float(judged.scores.max()) + 1)
+    assert [one["score"] for one in everything["missed"]] == sorted(judged.scores[judged.bad])
+    assert {one["picture"] for one in everything["missed"]} == {n for n in judged.names if not n.startswith("good/")}
+    assert everything["rejected"] == []
+    nothing = evaluate.figures(judged, 0.0)
+    assert [one["score"] for one in nothing["rejected"]] == sorted(judged.scores[~judged.bad], reverse=True)
+    assert nothing["missed"] == []
+    assert (nothing["good"], nothing["bad"]) == (3, 4)
 
 
 def test_without_masks_pixel_figures_are_none_with_the_reason(tmp_path: Path) -> None:
@@ -109,7 +123,7 @@ def test_a_bundle_is_evaluated_at_its_own_threshold(tmp_path: Path, state: State
     assert found["ms_per_image"] > 0
     assert found["settings"]["fingerprint"] == detector.fingerprint
     assert found["settings"]["members"][0]["backbone_name"] == "lite0"
-    assert (found["settings"]["good"], found["settings"]["bad"]) == (3, 4)
+    assert (found["good"], found["bad"]) == (3, 4)
     assert json.dumps(found)
     parts.write(root / "test" / "good", {"small.png": parts.part(0, 32)})
     with pytest.raises(BadImages, match=r"small\.png: expected 64 x 64 mono8 as calibrated, got 32 x 32 mono8"):

@@ -80,7 +80,8 @@ def test_missing_and_empty_folders_are_refused_together(tmp_path: Path) -> None:
     with pytest.raises(BadImages) as caught:
         gathered(tmp_path / "nowhere", tmp_path / "empty")
     told = {Path(p.file).name: str(p) for p in caught.value.problems}
-    assert "No such file" in told["nowhere"]
+    assert "nowhere: expected a folder of pictures, got No such file" in told["nowhere"]
+    assert told["nowhere"].count("expected") == 1
     assert ".png" in told["empty"]
     assert "got none" in told["empty"]
 
