@@ -39,10 +39,8 @@ def main(target: Path) -> None:
         state = StateDir(folder / "state")
         learn(load.load(folder / "stations"), STATION, folder / "parts/train/good", state)
         run(folder, state)
-        rows = sorted(rows_of(state, STATION), key=lambda row: row.part_id)
-        current = state.read_current(STATION)
-        assert current is not None
-        sheet.draw(target, state, rows, truth, current.threshold, title="flanges, as they came down the line")
+        rows = sorted(rows_of(state, STATION, truth), key=lambda row: row.part_id)
+        sheet.draw(target, state, rows, title="flanges, as they came down the line")
     finally:
         shutil.rmtree(folder)
 

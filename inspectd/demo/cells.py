@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from inspectd import image
 from inspectd.errors import MissingExtra
 
+KIND = "mono"  # the other is "poly"
 CALIBRATION_SHARE = 0.8  # of the cells with defect probability 0
 
 
@@ -25,11 +25,11 @@ class Cells:
     truth: dict[str, bool]
 
 
-def unpack(folder: Path, seed: int, kind: str = "mono", limit: int | None = None) -> Cells:
+def unpack(folder: Path, seed: int, limit: int | None = None) -> Cells:
     """Write 80 % of the good cells into `good`, the rest and the defective ones (probability 1), mixed, into `line`."""
     pictures, probability, types = _load()
     rng = np.random.default_rng(seed)
-    wanted = np.asarray(types) == kind
+    wanted = np.asarray(types) == KIND
     sound = rng.permutation(np.flatnonzero(wanted & (probability == 0)))
     defective = np.flatnonzero(wanted & (probability == 1))
     split = round(CALIBRATION_SHARE * len(sound))
@@ -43,11 +43,6 @@ def unpack(folder: Path, seed: int, kind: str = "mono", limit: int | None = None
         _write(cells.line / f"{part}.png", pictures[index])
     (folder / "truth.json").write_text(json.dumps(cells.truth, indent=1), encoding="utf-8")
     return cells
-
-
-def read_truth(folder: Path) -> dict[str, bool]:
-    """Read back which parts are defective."""
-    return msgspec.json.decode((folder / "truth.json").read_bytes(), type=dict[str, bool])
 
 
 def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 It shares no code with the adapter: pyModbusTCP, and the numbers of the README's register table. One JSON line a result goes
 to stdout; it ends when its stdin closes.
 
-    python -m inspectd.demo.client HOST PORT BLOCK [POLL_MS] [--unbuffered]
+    python -m inspectd.demo.client HOST PORT BLOCK [POLL_MS]
 """
 
 import json
@@ -23,9 +23,9 @@ INPUT_STRIDE, HOLDING_STRIDE, SPAN = 125, 32, 33
 
 def main(argv: list[str]) -> int:
     """Poll until stdin closes."""
-    host, port, block, *rest = [a for a in argv if not a.startswith("--")]
+    host, port, block, *rest = argv
     poll_s = float(rest[0]) / 1000 if rest else 0.001
-    peer = Peer(ModbusClient(host, int(port), timeout=1.0, auto_open=True), int(block), "--unbuffered" not in argv)
+    peer = Peer(ModbusClient(host, int(port), timeout=1.0, auto_open=True), int(block))
     while not select.select([sys.stdin], [], [], poll_s)[0]:
         result = peer.poll()
         if result:
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
 class Peer:
     """What the PLC program remembers between two polls."""
 
-    def __init__(self, client: ModbusClient, block: int, buffered: bool) -> None:
+    def __init__(self, client: ModbusClient, block: int, buffered: bool = True) -> None:
         self._client, self._buffered = client, buffered
         self._inputs, self._control = block * INPUT_STRIDE, block * HOLDING_STRIDE
         self._word = BUFFER_ENABLE if buffered else 0

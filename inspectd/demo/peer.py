@@ -1,17 +1,18 @@
 """The demo's end of the PLC peer's process: its results as they come, and all of them at the end."""
 
+import importlib.util
 import json
 import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from inspectd.demo.tally import Read
-from inspectd.errors import MissingExtra
+from inspectd.errors import MissingExtra, PlcError
+from inspectd.wire.messages import Reason
 
 
 @dataclass(frozen=True)
@@ -20,21 +21,22 @@ class Result:
 
     read: Read
     part_id: str
+    reason: str  # of an UNDECIDED; empty: PASS or FAIL
     score: float | None
-    threshold: float | None  # score / per mille; None where the score says nothing of it
     latency_ms: int
 
 
 class PlcPeer:
     """Runs `inspectd.demo.client` and collects what it prints."""
 
-    def __init__(self, station: str, address: str, block: int, poll_ms: float = 1.0, buffered: bool = True) -> None:
+    def __init__(self, station: str, address: str, block: int, poll_ms: float = 1.0) -> None:
+        if importlib.util.find_spec("pyModbusTCP") is None:
+            raise MissingExtra("the PLC peer needs pyModbusTCP of the extra `demo`: pip install 'inspectd[demo]'")
         host, port = address.rsplit(":", 1)
         command = [sys.executable, "-m", "inspectd.demo.client", _reachable(host), port, str(block), str(poll_ms)]
-        command += [] if buffered else ["--unbuffered"]
         self._station = station
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own module)
         self._thread = threading.Thread(target=self._collect, daemon=True)
         self._thread.start()
         self.results: list[Result] = []
@@ -43,12 +45,12 @@ class PlcPeer:
         for line in self._process.stdout or ():
             self._lines.put(line)
 
-    def new(self) -> Iterator[Result]:
-        """Yield the results that were read since the last call."""
+    def new(self) -> int:
+        """Add to `results` what was read since the last call; returns how many."""
+        known = len(self.results)
         while not self._lines.empty():
-            result = parse(json.loads(self._lines.get()), self._station)
-            self.results.append(result)
-            yield result
+            self.results.append(parse(json.loads(self._lines.get()), self._station))
+        return len(self.results) - known
 
     def __enter__(self) -> Self:
         return self
@@ -70,11 +72,9 @@ class PlcPeer:
             self._process.stdin.close()
         code = self._process.wait(10)
         self._close()
-        list(self.new())
+        self.new()
         if code:
-            raise MissingExtra(
-                "the PLC peer did not run: it needs pyModbusTCP of the extra `demo`: pip install 'inspectd[demo]'"
-            )
+            raise PlcError(f"the PLC peer ended with exit code {code}, expected 0; what it said stands above")
         return self.results
 
 
@@ -84,7 +84,12 @@ def _reachable(host: str) -> str:
 
 def parse(line: dict[str, Any], station: str) -> Result:
     """Read one line of the peer."""
-    score, per_mille = line["score"], line["per_mille"]
-    threshold = score * 1000 / per_mille if score and 0 < per_mille < 0xFFFF else None
     read = Read(f"{station}/{line['run']}/{line['seq']}", line["verdict"], line["late"], line["t_ns"])
-    return Result(read, line["part_id"], score, threshold, line["latency_ms"])
+    return Result(read, line["part_id"], _name(line["reason"]), line["score"], line["latency_ms"])
+
+
+def _name(code: int) -> str:
+    try:
+        return Reason(code).name.lower() if code else ""
+    except ValueError:
+        return f"reason {code}"

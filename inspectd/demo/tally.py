@@ -1,26 +1,41 @@
-"""Does the ledger close? Figures of the demo, from counters that different processes kept. Pure.
+"""Does the ledger close? Four processes counted the same parts; here they are held against each other. Pure.
 
-triggers offered (ingestd) = keys opened (dispatchd) = rows in the journal (journald)
-                           = verdicts the PLC peer read + rows that were not delivered
+triggers = pictures offered (ingestd) = keys opened (dispatchd) = rows (journald)
+         = delivered + fail_safe(…) + no_plc, and what was delivered is what the PLC peer read
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+DELIVERED, PLC_DOWN = "delivered", "fail_safe(plc_down)"
 
 
 @dataclass(frozen=True)
 class Row:
-    """What the journal says of one part."""
+    """What the journal says of one part, and what is known of it."""
 
     key: str
     part_id: str
     verdict: str  # empty: none
     score: float  # NaN: none
-    outcome: str
+    outcome: str  # empty: none
     trigger_ns: int
+    reason: str = ""  # of an UNDECIDED
+    threshold: float = math.nan
+    answered_ms: float = math.nan  # from the trigger to the worker's answer, in time or not; NaN: none came
+    defective: bool | None = None  # the truth; None: not known
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the verdict contradicts the truth."""
+        return (self.verdict, self.defective) in (("PASS", True), ("FAIL", False))
+
+    @property
+    def late(self) -> bool:
+        """Whether time was what this part lacked."""
+        return self.reason == "late" or self.outcome in ("fail_safe(late)", "fail_safe(stale)")
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,7 @@ class Read:
 
     key: str
     verdict: str
-    late: bool  # a fail-safe in place of a verdict
+    fail_safe: bool  # bit Late: plcd's own Fail in place of a verdict
     t_ns: int
 
 
@@ -40,9 +55,10 @@ class Check:
     offered: int
     opened: int
     rows: int
-    read: int
-    undelivered: int
-    in_doubt: int  # read, but plcd died before it could say so
+    outcomes: Mapping[str, int]  # rows by what the line saw
+    verdicts_read: int
+    fail_safes_read: int
+    in_doubt: int  # verdicts read whose delivery plcd could not report any more: it was killed
     faults: tuple[str, ...]
 
     @property
@@ -51,60 +67,52 @@ class Check:
         return not self.faults
 
 
+def worded(verdict: str, reason: str) -> str:
+    """A verdict with its reason, as the README writes it."""
+    return f"{verdict}({reason})" if reason else verdict
+
+
 def check(offered: int, opened: int, rows: Sequence[Row], reads: Sequence[Read]) -> Check:
     """Hold the witnesses against each other, by count and key by key."""
-    faults = []
-    taken = [read for read in reads if not read.late]
-    keys = {read.key for read in taken}
     by_key = {row.key: row for row in rows}
-    undelivered = {row.key for row in rows if row.outcome != "delivered"}
-    doubt = keys & undelivered
-    if len(keys) != len(taken):
-        faults.append(f"the peer read {len(taken) - len(keys)} results twice")
+    verdicts = [read for read in reads if not read.fail_safe]
+    doubt = {read.key for read in verdicts if read.key in by_key and by_key[read.key].outcome == PLC_DOWN}
+    faults = [*_against_rows(reads, by_key), *_within(rows)]
     if not offered == opened == len(rows) == len(by_key):
-        faults.append(f"pictures offered {offered}, keys opened {opened}, journal rows {len(rows)} ({len(by_key)} keys)")
-    if len(keys) + len(undelivered) - len(doubt) != len(by_key) or keys - set(by_key):
-        faults.append(
-            f"results read {len(keys)} + undelivered {len(undelivered)} - in doubt {len(doubt)} != rows {len(by_key)}"
-        )
-    down = sorted(key for key in doubt if by_key[key].outcome != "fail_safe(plc_down)")
-    faults += [f"{key}: read by the peer, but the journal says {by_key[key].outcome}" for key in down]
-    faults += [f"{row.key}: no verdict or no outcome" for row in rows if not row.verdict or not row.outcome]
-    faults += [
-        f"{read.key}: the peer read {read.verdict}, the journal says {by_key[read.key].verdict}"
-        for read in taken
-        if read.key in by_key and by_key[read.key].verdict != read.verdict
-    ]
-    passed = [row for row in rows if row.verdict == "PASS"]
-    faults += [f"{row.key}: PASS without a finite score" for row in passed if not math.isfinite(row.score)]
-    return Check(offered, opened, len(rows), len(keys), len(undelivered), len(doubt), tuple(faults))
+        faults.insert(0, f"pictures offered {offered}, keys opened {opened}, journal rows {len(rows)} ({len(by_key)} keys)")
+    return Check(
+        offered=offered, opened=opened, rows=len(rows), outcomes=Counter(row.outcome or "no outcome" for row in rows),
+        verdicts_read=len(verdicts), fail_safes_read=len(reads) - len(verdicts), in_doubt=len(doubt), faults=tuple(faults),
+    )  # fmt: skip
 
 
-def latencies_ms(rows: Iterable[Row], reads: Iterable[Read]) -> dict[str, float]:
-    """p50, p95 and p99 in ms from the trigger to the peer's read."""
-    triggers = {row.key: row.trigger_ns for row in rows}
-    ms = [(read.t_ns - triggers[read.key]) / 1e6 for read in reads if read.key in triggers and not read.late]
-    if not ms:
-        return dict.fromkeys(("p50", "p95", "p99"), math.nan)
-    return {name: float(np.percentile(ms, q)) for name, q in (("p50", 50), ("p95", 95), ("p99", 99))}
+def _against_rows(reads: Sequence[Read], by_key: Mapping[str, Row]) -> Iterator[str]:
+    """Where the PLC peer and the journal disagree."""
+    for key, times in Counter(read.key for read in reads).items():
+        if times > 1:
+            yield f"{key}: read {times} times by the peer"
+    for read in reads:
+        row = by_key.get(read.key)
+        if row is None:
+            yield f"{read.key}: read by the peer, but the journal does not know it"
+        elif read.fail_safe and row.outcome == DELIVERED:
+            yield f"{read.key}: the peer read a fail-safe, but the journal says delivered"
+        elif not read.fail_safe and row.outcome not in (DELIVERED, PLC_DOWN):
+            yield f"{read.key}: the peer read {read.verdict}, but the journal says {row.outcome or 'no outcome'}"
+        elif not read.fail_safe and row.verdict != read.verdict:
+            yield f"{read.key}: the peer read {read.verdict}, the journal says {row.verdict}"
+    read_keys = {read.key for read in reads if not read.fail_safe}
+    for row in by_key.values():
+        if row.outcome == DELIVERED and row.key not in read_keys:
+            yield f"{row.key}: the journal says delivered, but the peer never read it"
 
 
-def confusion(rows: Iterable[Row], truth: Mapping[str, bool]) -> dict[tuple[str, str], int]:
-    """Count (truth, verdict): truth is `good` or `defective`."""
-    table = {(t, v): 0 for t in ("good", "defective") for v in ("PASS", "FAIL", "UNDECIDED")}
+def _within(rows: Sequence[Row]) -> Iterator[str]:
+    """Where a row of the journal contradicts itself; a score or threshold of NaN compares as false."""
     for row in rows:
-        table["defective" if truth[row.part_id] else "good", row.verdict] += 1
-    return table
-
-
-def worst_first(rows: Iterable[Row], truth: Mapping[str, bool], threshold: float) -> list[Row]:
-    """Order for the contact sheet: undecided, then misses and false rejects by how far off they are, then the rest."""
-
-    def rank(row: Row) -> tuple[int, float]:
-        if row.verdict == "UNDECIDED" or not math.isfinite(row.score):
-            return 0, 0.0
-        wrong = (row.verdict == "PASS") == truth[row.part_id]
-        distance = abs(row.score - threshold)
-        return (1, -distance) if wrong else (2, distance)
-
-    return sorted(rows, key=rank)
+        if not row.verdict or not row.outcome:
+            yield f"{row.key}: no verdict or no outcome"
+        if row.verdict == "PASS" and not row.score < row.threshold:
+            yield f"{row.key}: PASS, but the score {row.score} is not below the threshold {row.threshold}"
+        if row.verdict == "FAIL" and not row.score >= row.threshold:
+            yield f"{row.key}: FAIL, but the score {row.score} does not reach the threshold {row.threshold}"
