@@ -26,6 +26,7 @@ trigger: {trigger}
 plc: {{name: plc, block: 0}}
 keep: {{pictures: all}}
 method: {{backbone: lite0, layers: [4], input_px: 64, bank: 200}}
+{more}
 """
 LINE = """\
 workers: {{count: {workers}, threads: 1}}
@@ -47,7 +48,7 @@ class Rig:
         for number in range(count):
             file = files[number % len(files)]
             (folder / "line" / f"{number:04d}-{file.parent.name}.png").symlink_to(file)
-        values = {"rate": 20, "loop": "false", "deadline_ms": 8000, "workers": 1, "trigger": "camera", **settings}
+        values = {"rate": 20, "loop": "false", "deadline_ms": 8000, "workers": 1, "trigger": "camera", "more": "", **settings}
         (self.config / "flange.yaml").write_text(FILE.format(**values))
         (self.config / "line.yaml").write_text(LINE.format(port=port, **values))
         self.daemon = Daemon(self.config, self.state.root, run_dir, folder / "log")

@@ -1,0 +1,182 @@
+"""Lines whose parts are announced from outside: by a bit of a real PLC, or by a person's command."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from pyModbusTCP.client import ModbusClient
+
+from inspectd.journal.reader import Reader
+from inspectd.wire.messages import LineOutcome, Reason, Verdict
+from tests.support import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+# numbers of the README's register table
+READY, RESULT_VALID, PASS, MISSED, TRIGGER_ACK = 1 << 0, 1 << 3, 1 << 4, 1 << 8, 1 << 13
+COMPLETED, FAILED = 1 << 14, 1 << 15
+ENABLE, TRIGGER, RESULT_ACK, BUFFER, EXECUTE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 5
+BASE = ENABLE | BUFFER
+
+
+class Taken(NamedTuple):
+    """One result as the PLC read it."""
+
+    key: tuple[int, int]
+    part_id: str
+    passed: bool
+    reason: int
+    product: int
+
+
+class Plc:
+    """A PLC's program, step by step, on block 0."""
+
+    def __init__(self, client: ModbusClient) -> None:
+        self._client = client
+
+    def write(self, word: int) -> None:
+        """Write the control word."""
+        until(lambda: self._client.write_single_register(0, word), 10, "a write")
+
+    def poll(self, bits: int, on: bool = True, timeout: float = 15) -> list[int]:
+        """Poll until one of the bits of the status word is set (or all are clear); returns the block."""
+
+        def met() -> list[int] | None:
+            block = self._client.read_input_registers(0, 45)
+            return block if block and bool(block[0] & bits) is on else None
+
+        return until(met, timeout, f"status & {bits:#06x} {'set' if on else 'clear'}")
+
+    def trigger(self, part_id: str) -> tuple[int, int]:
+        """Announce a part; returns the key it was given."""
+        self.poll(READY)
+        raw = part_id.encode().ljust(32, b"\0")
+        assert self._client.write_multiple_registers(3, [int.from_bytes(raw[i : i + 2]) for i in range(0, 32, 2)])
+        self.write(BASE | TRIGGER)
+        block = self.poll(TRIGGER_ACK | MISSED)
+        assert block[0] & TRIGGER_ACK, "the trigger was missed"
+        self.write(BASE)
+        self.poll(TRIGGER_ACK, on=False)
+        return block[33], block[34] << 16 | block[35]
+
+    def take(self) -> Taken:
+        """Take one result."""
+        block = self.poll(RESULT_VALID)
+        self.write(BASE | RESULT_ACK)
+        self.poll(RESULT_VALID, on=False)
+        self.write(BASE)
+        text = b"".join(register.to_bytes(2) for register in block[15:31]).rstrip(b"\0").decode("ascii")
+        return Taken((block[3], block[4] << 16 | block[5]), text, bool(block[0] & PASS), block[6], block[14])
+
+    def select(self, product: int) -> int:
+        """Ask for a product; returns the bit that answered."""
+        assert self._client.write_single_register(2, product)
+        self.write(BASE | EXECUTE)
+        answer = self.poll(COMPLETED | FAILED)[0] & (COMPLETED | FAILED)
+        self.write(BASE)
+        self.poll(COMPLETED | FAILED, on=False)
+        return answer
+
+
+@pytest.fixture
+def plc(port: int) -> Iterator[Plc]:
+    """Return a PLC program over pyModbusTCP, which shares no code with the adapter."""
+    client = ModbusClient("127.0.0.1", port, timeout=2.0, auto_open=True)
+    yield Plc(client)
+    client.close()
+
+
+def ended(rig) -> list:
+    """Stop the line when every part is settled; return the journal's rows."""
+    rig.wait(lambda status: status["dispatch"].get("in_flight") == 0 and status["dispatch"].get("unsettled") == 0)
+    assert rig.daemon.stop() == 0
+    return sorted(Reader(rig.state).parts(station="flange"), key=lambda part: part.key)
+
+
+def test_a_plc_announces_parts_selects_products_and_takes_each_verdict_under_the_key_it_was_given(line, plc):
+    rig = line(count=20, trigger="plc", more="part_id: plc\nproducts: [default, other, unknown]")
+    shutil.copytree(rig.state.product("flange", "default"), rig.state.product("flange", "other"))
+    rig.start(peer=False)
+    plc.write(BASE)
+    taken, given = [], {}
+    for number in range(5):  # one part at a time
+        given[plc.trigger(f"part-{number}")] = f"part-{number}"
+        taken.append(plc.take())
+    assert plc.select(2) == COMPLETED
+    assert plc.select(3) == FAILED  # no bundle
+    for number in range(5, 9):  # several on their way, taken afterwards
+        given[plc.trigger(f"part-{number}")] = f"part-{number}"
+    taken += [plc.take() for _ in range(4)]
+    rows = ended(rig)
+
+    assert sorted(given) == [(1, seq) for seq in range(1, 10)]
+    assert {result.key: result.part_id for result in taken} == given
+    assert [result.product for result in taken] == [1] * 5 + [2] * 4
+    assert [(row.key.run, row.key.seq) for row in rows] == sorted(given)
+    assert {row.outcome for row in rows} == {LineOutcome.DELIVERED}
+    judged = {(row.key.run, row.key.seq): (row.part_id, row.verdict) for row in rows}
+    assert judged == {t.key: (t.part_id, Verdict.PASS if t.passed else Verdict.FAIL) for t in taken}
+    assert {row.product for row in rows} == {"default", "other"}
+
+
+def test_a_plc_that_triggers_more_parts_than_the_camera_has_pictures_of_has_them_rejected(line, plc):
+    rig = line(count=1, trigger="plc", more="part_id: plc", deadline_ms=2000)
+    rig.start(peer=False)
+    plc.write(BASE)
+    for number in range(2):
+        plc.trigger(f"part-{number}")
+        plc.take()
+    rows = ended(rig)
+    assert [row.reason_name for row in rows] == [None, "no_frame"]
+
+
+@pytest.mark.parametrize("victim", ["plcd-plc", "dispatchd", "ingestd-flange"])
+def test_after_a_kill_a_plc_goes_on_and_every_trigger_has_one_verdict(line, plc, victim):
+    rig = line(count=40, trigger="plc", more="part_id: plc")
+    rig.start(peer=False)
+    plc.write(BASE)
+    given, taken = {plc.trigger("0"): "0"}, [plc.take()]
+    rig.kill(victim)
+    rig.wait(lambda status: status["ready"])
+    plc.write(0)
+    plc.write(BASE)  # a new plcd knows nothing of what was written to the one before
+    while len(given) < 4 or taken[-1].reason == Reason.NO_FRAME:  # until the new camera has said that it is there
+        given[plc.trigger(str(len(given)))] = str(len(given))
+        taken.append(plc.take())
+    rows = ended(rig)
+    assert {result.key: result.part_id for result in taken} == given
+    assert {(row.key.run, row.key.seq): row.part_id for row in rows} == given
+    assert {run for run, _ in given} == ({1, 2} if victim == "plcd-plc" else {1})
+    assert {row.outcome for row in rows} == {LineOutcome.DELIVERED}
+    assert {row.reason_name for row in rows} <= ({None, "no_frame"} if victim == "ingestd-flange" else {None})
+
+
+def test_inspectd_trigger_takes_one_picture_and_tells_the_key_of_its_verdict(line):
+    rig = line(count=3, trigger="software")
+    rig.start()
+    said = [run_trigger(rig) for _ in range(3)]
+    assert [(result.returncode, result.stdout.strip()) for result in said] == [(0, f"flange/1/{n}") for n in (1, 2, 3)]
+    status, parts = rig.finish()
+    check = rig.check(status, parts)
+    assert check.closes, check.faults
+    assert [str(part.key) for part in parts] == ["flange/1/1", "flange/1/2", "flange/1/3"]
+    assert all(part.verdict in (Verdict.PASS, Verdict.FAIL) for part in parts)
+
+
+def test_inspectd_trigger_is_refused_where_the_camera_itself_says_that_a_part_is_there(line):
+    rig = line(count=3)
+    rig.start(peer=False)
+    said = run_trigger(rig)
+    assert said.returncode == 1
+    assert "expected a station with `trigger: software`, got `trigger: camera`" in said.stderr
+
+
+def run_trigger(rig) -> "subprocess.CompletedProcess[str]":
+    """Give the command as a person does."""
+    where = ["--config", rig.daemon.config, "--state", rig.daemon.state, "--run-dir", rig.daemon.run_dir]
+    command = [sys.executable, "-m", "inspectd", "trigger", "flange", *map(str, where)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
