@@ -1,5 +1,6 @@
 """The command `inspectd`: its commands and panels, and the one place where errors become messages and exit codes."""
 
+import inspect
 from collections.abc import Callable
 from importlib import metadata
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from inspectd.errors import InspectdError, Interrupted
 
 HELP = """Watches factory lines: PASS or FAIL for every part, learnt from pictures of good parts alone.
 
-First: inspectd init STATION, then calibrate it with pictures of good parts, then inspectd run."""
+First inspectd init STATION, then inspectd calibrate STATION --good DIR, then inspectd run."""
 EPILOG = """Exit codes: 0 ok, 1 failed, 2 bad input (a file, a picture or an option is wrong), 130 interrupted by Ctrl-C.
 
 The variables INSPECTD_CONFIG, INSPECTD_STATE and INSPECTD_RUN_DIR stand for --config, --state and --run-dir."""
@@ -28,6 +29,9 @@ class Commands(TyperGroup):
         except InspectdError as error:
             screen.fail(str(error))
             raise SystemExit(error.exit_code) from error
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's word, which typer hands on
+            raise
         except KeyboardInterrupt as error:
             screen.err.print("interrupted")
             raise SystemExit(Interrupted.exit_code) from error
@@ -56,6 +60,11 @@ def before_any_command(version: Version = False) -> None:
     """Take the options that stand before a command."""
 
 
+def _prose(command: Callable[..., None]) -> str:
+    """Let a docstring's lines flow: typer would break them on the terminal where the source does."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (inspect.getdoc(command) or "").split("\n\n"))
+
+
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Set up": (setup.init, setup.check, setup.calibrate, setup.activate, setup.demo_parts),
     "Run": (line.run, line.status, line.trigger, line.stop),
@@ -64,6 +73,6 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(rich_help_panel=_panel, help=_prose(_command))(_command)
 app.add_typer(backbone.backbone, name="backbone", rich_help_panel="Set up")
 app.add_typer(bench.benchmark, name="benchmark", rich_help_panel="Measure")

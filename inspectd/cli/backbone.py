@@ -5,7 +5,7 @@ import typer
 from inspectd.cli import options, screen
 from inspectd.cli.options import CONFIG
 
-backbone = typer.Typer(no_args_is_help=True, help="Backbones: the networks whose features are compared.")
+backbone = typer.Typer(no_args_is_help=True, help="The networks whose features are compared.")
 
 
 @backbone.callback()
@@ -15,7 +15,7 @@ def group() -> None:
 
 @backbone.command("list")
 def list_(config: options.Config = CONFIG, state: options.State = None) -> None:
-    """Name the backbones that stations can use, and the layers that each offers."""
+    """Name the backbones that stations can use, and their layers."""
     from inspectd.cli.learning import need_extra
 
     need_extra()

@@ -22,7 +22,10 @@ def demo(
     ] = False,
     config: options.Config = CONFIG,
 ) -> None:
-    """A whole line on real solar cells: calibrate, run, read the verdicts as a PLC does, check the ledger."""
+    """Run a whole line on real solar cells, and check its ledger.
+
+    Calibrates, runs the line, reads the verdicts over Modbus TCP as a PLC does, and compares what four processes counted.
+    """
     from inspectd.cli.learning import learn
     from inspectd.demo.main import Demo, Options
     from inspectd.demo.terminal import Terminal
@@ -37,7 +40,10 @@ def line(
     rounds: Annotated[int, option("--rounds", "N", "Turns of each side; the median counts.", min=1)] = 5,
     good: Annotated[Path | None, option("--good", "DIR", "Pictures of good parts. (default: made ones)")] = None,
 ) -> None:
-    """Throughput and latency of the line beside the detector alone, in turns."""
+    """Throughput and latency of the line and of the detector alone.
+
+    In turns, so that what else the machine does disturbs both alike.
+    """
     from inspectd.bench import line as bench
     from inspectd.cli import learning
 
@@ -48,7 +54,9 @@ def line(
 
 @benchmark.command()
 def accuracy(
-    data: Annotated[Path, option("--data", "DIR", "Laid out as MVTec AD: train/good, test/good, test/<defect>, ground_truth.")],
+    data: Annotated[
+        Path, option("--data", "DIR", "Folder with train/good, test/good, test/DEFECT, ground_truth/DEFECT (MVTec AD).")
+    ],
     json: options.Json = None,
     seeds: Annotated[int, option("--seeds", "N", "Seeds over which figures are averaged.", min=1)] = 1,
     backbone: Annotated[str, option("--backbone", "NAME", "See: inspectd backbone list.")] = _METHOD.backbone,
@@ -61,7 +69,10 @@ def accuracy(
     config: options.Config = CONFIG,
     state: options.State = None,
 ) -> None:
-    """Accuracy on a labelled data set as in the papers: learnt from train/good, at the threshold of the best F1."""
+    """Accuracy on a labelled data set, as in the papers.
+
+    Learnt from train/good, judged at the threshold of the best F1.
+    """
     from inspectd.cli import learning
 
     learning.need_extra()

@@ -44,9 +44,11 @@ def calibrate(
 
 
 def options(config: Config, rule: str | None, max_false_reject: str | None, holdout: float | None) -> "Options":
-    """Turn what was typed into the options of a calibration; BadInput if the share is none."""
+    """Turn what was typed into the options of a calibration; BadInput if a share is none."""
     from calibration.job import Options
 
+    if holdout is not None and not 0.05 <= holdout <= 0.5:
+        raise BadInput(f"--holdout: expected a share from 0.05 to 0.5, got {holdout:g}")
     threads, share = config.line.workers.threads, _share(max_false_reject)
     return Options(threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share)
 

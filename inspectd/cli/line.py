@@ -7,7 +7,10 @@ from inspectd.cli.options import CONFIG
 
 
 def run(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
-    """Run the line until Ctrl-C or SIGTERM: cameras, workers, verdicts, PLCs, journal."""
+    """Run the line until Ctrl-C or SIGTERM.
+
+    Starts what belongs to it: cameras, workers, PLC connections, journal. It stops in order: no part is left without a verdict.
+    """
     from inspectd.supervisor import supervise
 
     loaded, where = options.ready(config, state, run_dir)
@@ -17,7 +20,10 @@ def run(config: options.Config = CONFIG, state: options.State = None, run_dir: o
 def status(
     config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None, json: options.Json = None
 ) -> None:
-    """Show processes, ledger, line outcomes, channels and health of the running line."""
+    """Show whether the running line is well, and its counts.
+
+    Health with the reasons, processes, verdicts, what the PLC was shown, channels.
+    """
     import msgspec
 
     from inspectd.cli import status_page
@@ -43,7 +49,10 @@ def trigger(
 
 
 def stop(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
-    """Stop the running line in order: intake first, then the parts in flight, the journal last."""
+    """Stop the running line in order.
+
+    Intake first, then the parts in flight, the journal last.
+    """
     from inspectd.cli.activation import command
 
     screen.say(command(options.run_directory(config, state, run_dir), "stop", {}).text or "stopping")

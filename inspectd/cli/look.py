@@ -2,31 +2,31 @@
 
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from inspectd.cli import options, screen
 from inspectd.cli.options import CONFIG, option
-from inspectd.errors import BadInput
+from inspectd.errors import BadInput, ConfigError
 from inspectd.wire.messages import Verdict
 
 _SHOWN = 50  # rows on the terminal unless asked for
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+_VERDICTS = "PASS, FAIL or UNDECIDED"
+_MAX_NS = 2**63 - 1  # the journal's integers end in the year 2262
 OneStation = Annotated[str | None, option("--station", "STATION", "Parts of this station alone.")]
-OneVerdict = Annotated[Verdict | None, option("--verdict", "VERDICT", "PASS, FAIL or UNDECIDED alone.")]
-Since = Annotated[datetime | None, option("--since", "TIME", "From this UTC time on, like 2026-11-21T06:30.", formats=_FORMATS)]
-Until = Annotated[datetime | None, option("--until", "TIME", "Before this UTC time.", formats=_FORMATS)]
+OneVerdict = Annotated[str | None, option("--verdict", "VERDICT", f"{_VERDICTS} alone.")]
+Since = Annotated[str | None, option("--since", "TIME", "From this UTC time on, like 2026-11-21T06:30.")]
+Until = Annotated[str | None, option("--until", "TIME", "Before this UTC time.")]
 Limit = Annotated[int | None, option("--limit", "N", f"The newest N. (default: {_SHOWN} on the terminal, all in files)", min=1)]
 Csv = Annotated[Path | None, option("--csv", "FILE", "Write every column to FILE as CSV; - prints it.")]
 Json = Annotated[Path | None, option("--json", "FILE", "Write every column to FILE as JSON; - prints it.")]
 TestDirectory = Annotated[
     Path,
-    typer.Argument(metavar="DIR", help="Test pictures, laid out as MVTec AD: test/good, test/DEFECT.", show_default=False),
+    typer.Argument(metavar="DIR", help="Folder with test/good and test/DEFECT.", show_default=False),
 ]
 Bundle = Annotated[int | None, option("--bundle", "N", "Another bundle than the active one.", min=1)]
 PartName = Annotated[
@@ -44,7 +44,11 @@ def evaluate(
     config: options.Config = CONFIG,
     state: options.State = None,
 ) -> None:
-    """Judge labelled pictures by a station's bundle: what it lets pass, what it rejects, how well the two are told apart."""
+    """Judge labelled pictures: what is missed, what is rejected.
+
+    By the station's active bundle, at its threshold. DIR holds test/good and one folder test/DEFECT for each kind of defect;
+    with masks in ground_truth/DEFECT the heat maps are rated too.
+    """
     from calibration import evaluate as figures_of
     from inspectd.cli import learning
     from inspectd.station.load import load
@@ -72,12 +76,17 @@ def replay(
     config: options.Config = CONFIG,
     state: options.State = None,
 ) -> None:
-    """Show the journal as a table: one row a part, oldest first; works while the line runs and when it does not."""
+    """Show the journal as a table, one row a part.
+
+    Oldest first; while the line runs and when it does not.
+    """
     from inspectd.journal import table
     from inspectd.journal.reader import Reader
 
     reader = Reader(options.state_directory(config, state))
-    asked = partial(reader.parts, station, verdict, _utc_ns(since), _utc_ns(until))
+    if station is not None:
+        _need_station(station, config, reader.stations())
+    asked = partial(reader.parts, station, _verdict(verdict), _utc_ns("--since", since), _utc_ns("--until", until))
     for path, form in ((csv, table.to_csv), (json, table.to_json)):
         if path:
             _write(path, form(asked(limit)))
@@ -85,7 +94,7 @@ def replay(
         heads, right = [column.head for column in table.COLUMNS], [column.head for column in table.COLUMNS if column.is_right]
         grid = screen.grid("", heads, right, folded=["reason"])
         for part in asked(limit or _SHOWN):
-            grid.add_row(*map(escape, table.cells(part)))
+            grid.add_row(*map(screen.cell, table.cells(part)))
         screen.show(grid)
 
 
@@ -95,7 +104,10 @@ def show(
     config: options.Config = CONFIG,
     state: options.State = None,
 ) -> None:
-    """Show one part: verdict, score, times, bundle, line outcome; as a page with picture and heat map in a PNG."""
+    """Show one part: verdict, score, times, bundle.
+
+    With --png also as a page with picture and heat map.
+    """
     from inspectd.journal import page
     from inspectd.journal.reader import Reader
 
@@ -118,5 +130,33 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
         raise BadInput(f"{path}: cannot be written: {error.strerror}; name another file") from error
 
 
-def _utc_ns(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+def _need_station(station: str, config: Path, journalled: Iterable[str]) -> None:
+    """Refuse a mistyped name; stations that were taken away still have their parts, new ones have none yet."""
+    from inspectd.station.load import station_files
+
+    try:
+        files = station_files(config)
+    except ConfigError:  # the journal can be read without its line's files
+        files = []
+    known = sorted({*journalled, *(path.stem for path in files)})
+    if station not in known:
+        raise BadInput(f"--station: expected one of {', '.join(known)}, got {station}")
+
+
+def _verdict(text: str | None) -> Verdict | None:
+    try:
+        return None if text is None else Verdict(text.upper())
+    except ValueError as error:
+        raise BadInput(f"--verdict: expected {_VERDICTS}, got {text}") from error
+
+
+def _utc_ns(option: str, text: str | None) -> int | None:
+    """Read a time as people write it, or as `replay` shows it; UTC unless it says otherwise."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        since_1970 = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    except ValueError as error:
+        raise BadInput(f"{option}: expected a UTC time like 2026-11-21 or 2026-11-21T06:30, got {text}") from error
+    return max(-_MAX_NS, min(_MAX_NS, since_1970 // timedelta(microseconds=1) * 1_000))

@@ -4,6 +4,7 @@ Every check is a small function that yields problems; nothing is started and not
 """
 
 import os
+import shlex
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def run_dir_is_private(run_dir: Path) -> Iterator[Problem]:
         yield Problem(run_dir, None, "run directory", "a directory", "a file", "name another with --run-dir")
     elif run_dir.stat().st_mode & 0o077:
         got = f"mode {run_dir.stat().st_mode & 0o777:04o}"
-        yield Problem(run_dir, None, "run directory", "mode 0700", got, f"chmod 700 {run_dir}")
+        yield Problem(run_dir, None, "run directory", "mode 0700", got, f"chmod 700 {shlex.quote(str(run_dir))}")
 
 
 def no_other_daemon(run_dir: Path) -> Iterator[Problem]:

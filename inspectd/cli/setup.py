@@ -1,5 +1,6 @@
 """Commands that prepare a line: init, check, calibrate, activate, demo-parts."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,33 +19,50 @@ class Rule(StrEnum):
     MAX_FALSE_REJECT = "max_false_reject"
 
 
-Good = Annotated[Path, option("--good", "DIR", "Pictures of good parts, some 150 or more.")]
-Bad = Annotated[Path | None, option("--bad", "DIR", "Pictures of bad parts, to place the threshold by.")]
-RuleName = Annotated[Rule | None, option("--rule", "RULE", f"How the threshold is found: {', '.join(Rule)}.")]
+_RULES = (
+    "How the threshold is found: f1 (fewest mistakes of both kinds), full_recall (no known bad part passes) or "
+    "max_false_reject. (default: as the station file says, else f1 with --bad)"
+)
+Good = Annotated[Path, option("--good", "DIR", "Pictures of good parts: 150 or more promise at most 2 % false rejects.")]
+Bad = Annotated[
+    Path | None, option("--bad", "DIR", "Pictures of bad parts, if there are any: the threshold goes between the two.")
+]
+RuleName = Annotated[Rule | None, option("--rule", "RULE", _RULES)]
 MaxFalseReject = Annotated[
     str | None,
-    option("--max-false-reject", "SHARE", "Most good parts rejected, e.g. 0.02; best: the least that the pictures support."),
+    option(
+        "--max-false-reject",
+        "SHARE",
+        "Share of good parts that may be rejected, like 0.02; best: the least that the pictures support.",
+    ),
 ]
 Holdout = Annotated[
     float | None,
-    option("--holdout", "SHARE", "Keep this share of good parts out of the bank and judge by it.", min=0.05, max=0.5),
+    option("--holdout", "SHARE", "Do not learn from this share of the good parts, like 0.2; find the threshold by them."),
 ]
-Activate = Annotated[bool, typer.Option(help="Judge parts by the new bundle.")]
+NoActivate = Annotated[bool, typer.Option("--no-activate", help="Go on judging by the bundle that is active now.")]
 Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of the bundle.", show_default=False)]
 NewDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.", show_default=False)]
 
 
 def init(station: options.StationName, config: options.Config = CONFIG) -> None:
-    """Write a commented file for a new station, and line.yaml if there is none."""
+    """Write commented files for a new station, to be edited.
+
+    Every key is in them with what it takes and its default. The file of the whole line, line.yaml, is written if there is
+    none; nothing is overwritten.
+    """
     from inspectd.station import init as files
 
     for path in files.init(config, station):
         screen.say(f"wrote {path}")
-    screen.say(f"Edit them, then: inspectd check --config {config}")
+    screen.say(f"Edit them, then: inspectd check --config {shlex.quote(str(config))}")
 
 
 def check(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
-    """Check all files and this machine, start nothing; every problem is told at once."""
+    """Check all files and this machine; nothing is started.
+
+    Every problem is told at once, with file, line, key, what was expected and what came.
+    """
     loaded, where = options.ready(config, state, run_dir, bundles=True)
     count = len(loaded.stations)
     screen.say(f"{config}: {count} station{'s' * (count > 1)}, {len(loaded.line.plcs)} PLC connection(s): nothing wrong")
@@ -59,13 +77,17 @@ def calibrate(
     max_false_reject: MaxFalseReject = None,
     rule: RuleName = None,
     holdout: Holdout = None,
-    activate: Activate = True,
+    no_activate: NoActivate = False,
     json: options.Json = None,
     config: options.Config = CONFIG,
     state: options.State = None,
     run_dir: options.RunDir = None,
 ) -> None:
-    """Learn what good parts look like: writes a bundle with thresholds and a report, and makes it the active one."""
+    """Learn what good parts look like; write and activate a bundle.
+
+    A bundle holds all that the station judges by: memory bank, threshold, settings, and a report to read and sign. Take the
+    pictures with the station's own camera. Nothing is written if anything goes wrong or Ctrl-C is pressed.
+    """
     from inspectd.cli import learning
     from inspectd.cli.activation import activate as switch
     from inspectd.station.load import load
@@ -80,10 +102,10 @@ def calibrate(
     learning.show(result)
     if json:
         screen.write_json(json, learning.figures(result))
-    if activate:
-        screen.say(switch(where, station, product, result.number))
-    else:
+    if no_activate:
         screen.say(f"not active; to judge by it: inspectd activate {station} {result.number}")
+    else:
+        screen.say(switch(where, station, product, result.number))
 
 
 def activate(
@@ -94,7 +116,11 @@ def activate(
     state: options.State = None,
     run_dir: options.RunDir = None,
 ) -> None:
-    """Judge a station's parts by another of its bundles, from now on."""
+    """Judge a station's parts by another of its bundles.
+
+    At once if the line runs, else from its next start. The numbers are the names of the folders
+    STATE/stations/STATION/PRODUCT/bundles/N.
+    """
     from inspectd.cli.activation import activate as switch
     from inspectd.station.load import load
 
@@ -108,7 +134,10 @@ def demo_parts(
     count: Annotated[int, option("--count", "N", "Good parts to learn from.", min=1, max=9999)] = 200,
     seed: Annotated[int, option("--seed", "S", "Other seeds give other parts.", min=0)] = 0,
 ) -> None:
-    """Write pictures of made-up steel flanges, good and defective, to try everything out with."""
+    """Write made-up pictures of parts, to try everything out with.
+
+    Steel flanges, good and defective: train/good to calibrate with, test/ to evaluate on, ground_truth/ where the defects are.
+    """
     from inspectd.demo import parts
 
     with screen.Bars() as bars:

@@ -6,6 +6,7 @@ are no tags, anchors or aliases: a file says what it looks like it says.
 """
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,11 @@ def load_places(directory: Path) -> Line:
 
 
 def station_files(directory: Path) -> list[Path]:
-    """`*.yaml` of the directory without line.yaml, by name; ConfigError if the directory or every station file is missing."""
-    hint = f"write one with: inspectd init STATION --config {directory}"
+    """`*.yaml` of the directory without line.yaml, by name; ConfigError if it is none, or has no station file."""
+    hint = f"write one with: inspectd init STATION --config {shlex.quote(str(directory))}"
     if not directory.is_dir():
-        raise ConfigError([Problem(directory, None, "", "a directory of station files", "no such directory", hint)])
+        got, hint = ("a file", "name its directory") if directory.exists() else ("no such directory", hint)
+        raise ConfigError([Problem(directory, None, "", "a directory of station files", got, hint)])
     yml = [path for path in _visible(directory) if path.suffix == ".yml"]
     if yml:
         raise ConfigError([Problem(path, None, "", "a name that ends in .yaml", path.name, "rename it") for path in yml])

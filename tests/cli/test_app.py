@@ -3,9 +3,11 @@
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from inspectd import image
@@ -57,6 +59,17 @@ def test_every_command_tells_what_it_does(words: list[str]) -> None:
     assert "Usage:" in result.output
 
 
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words != ["backbone"]], ids=" ".join)
+def test_the_overview_says_each_command_in_one_line_of_a_terminal(words: list[str]) -> None:
+    """Terminals of 80 columns leave 64 to the sentence: more would be broken."""
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        command = command.commands[word]
+    first = command.help.partition("\n\n")[0]
+    assert first.endswith(".")
+    assert len(first) <= 64
+
+
 def test_the_main_help_documents_the_exit_codes() -> None:
     """Scripts rely on them."""
     words = " ".join(inspectd("--help").output.split())
@@ -88,6 +101,20 @@ def test_check_of_a_good_line_ends_well_and_warns_of_the_missing_bundle(line: Pa
     assert "nothing wrong" in result.stdout
     assert "inspectd calibrate flange --good DIR" in result.stderr
     assert not (line / "state").exists()
+
+
+def test_a_file_given_for_the_directory_is_told_as_what_it_is(line: Path) -> None:
+    """Whoever names the station file is told to name its directory."""
+    result = inspectd("check", "--config", line / "stations" / "flange.yaml")
+    assert result.exit_code == 2
+    assert "expected a directory of station files, got a file (name its directory)" in result.stderr
+
+
+def test_commands_in_messages_can_be_pasted_whatever_the_path(tmp_path: Path) -> None:
+    """A directory with a space in its name is quoted."""
+    config = tmp_path / "my line"
+    assert f"inspectd check --config '{config}'" in inspectd("init", "washer", "--config", config).stdout
+    assert f"--config '{tmp_path}/no line'" in inspectd("check", "--config", tmp_path / "no line").stderr
 
 
 def test_check_prints_every_problem_on_a_line_of_its_own(line: Path) -> None:
@@ -231,6 +258,14 @@ def test_a_false_reject_share_that_is_none_is_refused(line: Path, share: str) ->
     assert "--max-false-reject: expected a share" in result.stderr
 
 
+@pytest.mark.parametrize("share", ["0.01", "0.6", "nan"])
+def test_a_share_to_hold_out_is_not_too_small_and_not_too_large(line: Path, share: str) -> None:
+    """A twentieth to a half of the good parts."""
+    result = inspectd("calibrate", "flange", "--good", line, "--holdout", share)
+    assert result.exit_code == 2
+    assert "--holdout: expected a share from 0.05 to 0.5" in result.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -355,12 +390,55 @@ def test_replay_shows_the_journal_as_a_table_and_as_files(journal: Path) -> None
     assert "part-1" in shown
     assert "flange/1/2" in shown
     assert "part-1" not in inspectd("replay", "--verdict", "FAIL").stdout
-    assert "part-2" not in inspectd("replay", "--station", "washer").stdout
     assert "part-2" not in inspectd("replay", "--until", "2000-01-01").stdout
     assert inspectd("replay", "--csv", journal / "all.csv", "--json", journal / "all.json").exit_code == 0
     assert [row["part_id"] for row in json.loads((journal / "all.json").read_text())] == ["part-1", "part-2"]
     assert len((journal / "all.csv").read_text().splitlines()) == 3
     assert len(inspectd("replay", "--csv", "-", "--limit", 1).stdout.splitlines()) == 2
+
+
+def test_replay_refuses_a_station_that_nobody_knows_and_names_the_others(journal: Path) -> None:
+    """Those of the journal, though their files are gone, and those of the files, though they have no parts yet."""
+    (journal / "stations" / "flange.yaml").rename(journal / "stations" / "washer.yaml")
+    unknown = inspectd("replay", "--station", "flang")
+    assert unknown.exit_code == 2
+    assert "--station: expected one of flange, washer, got flang" in unknown.stderr
+    assert "part-2" in inspectd("replay", "--station", "flange").stdout
+    new = inspectd("replay", "--station", "washer")
+    assert (new.exit_code, "part-2" in new.stdout) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("since", "parts"),
+    [("2023-11-14 22:13:20.000", 2), ("2023-11-14T23:13:20+01:00", 2), ("2023-11-15", 0), ("9999-12-31", 0), ("0001-01-01", 2)],
+)
+def test_replay_takes_times_as_it_shows_them_and_as_people_write_them(journal: Path, since: str, parts: int) -> None:
+    """UTC where no zone is named; a time beyond the journal's is no error."""
+    result = inspectd("replay", "--since", since, "--csv", "-")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1 + parts
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["replay", "--verdict", "GOOD"], "--verdict: expected PASS, FAIL or UNDECIDED, got GOOD"),
+        (["replay", "--since", "monday"], "--since: expected a UTC time like 2026-11-21 or 2026-11-21T06:30, got monday"),
+        (["calibrate", "flange", "--good", ".", "--rule", "best"], "'best' is not one of 'f1'"),
+    ],
+    ids=["verdict", "since", "rule"],
+)
+def test_a_wrong_value_of_an_option_is_told_in_plain_words(journal: Path, words: list[str], hint: str) -> None:
+    """No word of the library that reads the options."""
+    result = inspectd(*words)
+    assert result.exit_code == 2
+    assert hint in " ".join(result.stderr.replace("│", " ").split())
+    assert "Value error" not in result.stderr
+
+
+def test_verdicts_may_be_typed_small(journal: Path) -> None:
+    """As people type."""
+    assert "part-2" in inspectd("replay", "--verdict", "fail").stdout
 
 
 def test_show_prints_one_part_and_draws_its_page(journal: Path) -> None:
