@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inspectd.errors import BadInput
+from inspectd.text import printable
 
 _ENDLESS = 1000  # columns, wider than any table
 _FOLDED = 60  # columns of reasons before they go on in a second line
@@ -32,23 +33,32 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def say(text: str) -> None:
     """One line of result."""
-    out.print(text, markup=False)
+    out.print(_lines(text), markup=False)
 
 
 def note(text: str) -> None:
     """One line on how the command goes on."""
-    err.print(text, markup=False)
+    err.print(_lines(text), markup=False)
 
 
 def warn(text: str) -> None:
     """One line that somebody should read, though the command goes on."""
-    err.print(f"[yellow]warning:[/] {escape(text)}")
+    err.print(f"[yellow]warning:[/] {escape(_lines(text))}")
 
 
 def fail(text: str) -> None:
     """Why a command ends without having done what was asked; one problem a line."""
-    for line in text.splitlines():
-        err.print(f"[red]error:[/] {escape(line)}")
+    for line in text.split("\n"):
+        err.print(f"[red]error:[/] {cell(line)}")
+
+
+def cell(text: str) -> str:
+    """Foreign text for a table: neither markup nor what steers a terminal."""
+    return escape(printable(text))
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def need_place(path: Path | None) -> None:

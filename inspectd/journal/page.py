@@ -3,7 +3,7 @@
 Drawn from the journal alone, so that it can be had as long as the row is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ from inspectd import image
 from inspectd.image import U8, U16, Colour
 from inspectd.journal import table
 from inspectd.journal.reader import Part, Reader
-from inspectd.wire.messages import Verdict
+from inspectd.text import printable
+from inspectd.wire.messages import LineOutcome, Verdict
 
 _STEPS = (
     ("opened_ms", "trigger in the ledger"),
@@ -24,6 +25,9 @@ _STEPS = (
     ("outcome_ms", "line"),
     ("deadline_ms", "deadline"),
 )
+
+_SEEN = {None: "line outcome not known yet", LineOutcome.DELIVERED: "delivered", LineOutcome.NO_PLC: "no PLC"}
+_NAMESAKES = 20  # other parts of the same id that are listed
 
 
 class Section(NamedTuple):
@@ -51,7 +55,7 @@ def sections(part: Part) -> list[Section]:
             ("key", str(part.key)),
             ("product", part.product or ""),
             ("lot", part.lot or ""),
-            ("time", f"{part.utc.replace('T', ' ').removesuffix('Z')} UTC"),
+            ("time", f"{table.time(part)} UTC"),
         ]),
         Section("Judged by", [
             ("bundle", part.fingerprint or ""),
@@ -61,7 +65,13 @@ def sections(part: Part) -> list[Section]:
         ]),
         Section("ms since the trigger", _steps(part)),
     ]  # fmt: skip
-    return [Section(heading, [line for line in lines if line[1]]) for heading, lines in found if any(line[1] for line in lines)]
+    known = (Section(heading, [(name, printable(value)) for name, value in lines if value]) for heading, lines in found)
+    return [section for section in known if section.lines]
+
+
+def headline(part: Part) -> str:
+    """The verdict, and what the line saw of it, which need not be the same."""
+    return f"{part.verdict or 'OPEN'} ({_SEEN.get(part.outcome, f'line saw {part.outcome}')})"
 
 
 def render(reader: Reader, name: str) -> tuple[str, bytes]:
@@ -73,12 +83,23 @@ def render(reader: Reader, name: str) -> tuple[str, bytes]:
         image.read(picture).pixels if picture else None,
         image.decode_map(heat.read_bytes(), str(heat)) if heat else None,
     )
-    return text(part), image.encode_png(drawn)
+    others = [other for other in reader.named(name) if other.key != part.key]
+    return "\n".join([text(part), *namesakes(part, others)]), image.encode_png(drawn)
+
+
+def namesakes(part: Part, others: Sequence[Part]) -> Iterator[str]:
+    """Tell that a part is not the only one of its id, and how to see the others."""
+    if others:
+        yield f"{len(others) + 1} parts are called {printable(part.part_id or '')}; this is {part.key}. By its key, show any:"
+        for other in others[:_NAMESAKES]:
+            yield f"  {other.key}  {table.time(other)} UTC  {headline(other)}"
+    if len(others) > _NAMESAKES:
+        yield f"  and {len(others) - _NAMESAKES} older ones"
 
 
 def text(part: Part) -> str:
     """Return the page as plain text."""
-    blocks = []
+    blocks = [headline(part)]
     for heading, lines in sections(part):
         width = max(len(name) for name, _ in lines)
         blocks.append("\n".join([heading, *(f"  {name:<{width}}  {value}" for name, value in lines)]))
@@ -145,9 +166,10 @@ def draw(part: Part, picture: U8 | None, heat: U16 | None) -> U8:
     page = image.canvas(height, _WIDTH, _PAPER)
 
     pen = _Pen(page, _MARGIN, _MARGIN + 34)
-    pen.write(part.verdict or "OPEN", _VERDICT[part.verdict], 40, bold=True)
+    colour = _VERDICT[part.verdict if part.outcome in _SEEN else Verdict.FAIL]  # a fail-safe rejects, whatever was found
+    pen.write(headline(part), colour, 40, bold=True)
     pen.y += 32
-    pen.write(f"{part.part_id or part.key} · {part.station} · {part.utc.replace('T', ' ').removesuffix('Z')} UTC", _SOFT)
+    pen.write(printable(f"{part.part_id or part.key} · {part.station} · {table.time(part)} UTC"), _SOFT)
     pen.y += _LINE
     if not shown:
         pen.write("no picture was kept", _SOFT, 14)

@@ -31,6 +31,13 @@ _SPANS = """
     FROM (SELECT station, run, seq, seq - ROW_NUMBER() OVER (PARTITION BY station, run ORDER BY seq) AS span FROM parts)
     GROUP BY station, run, span
 """
+# one step down the primary key a name, where DISTINCT would read every row
+_STATIONS = """
+    WITH RECURSIVE names(name) AS (
+        SELECT MIN(station) FROM parts
+        UNION ALL SELECT (SELECT MIN(station) FROM parts WHERE station > name) FROM names WHERE name IS NOT NULL
+    ) SELECT name FROM names WHERE name IS NOT NULL
+"""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,16 +133,23 @@ class Reader:
         yield from reversed(found)
 
     def part(self, text: str) -> Part:
-        """Return the newest part of this id, or that of the key `station/run/seq`; BadInput names similar ids."""
-        days = self._days()
-        for path in reversed(days):
-            for part in _parts(path, "WHERE part_id = ? ORDER BY utc_ns DESC LIMIT 1", [text]):
-                return part
+        """Return the part of the key `station/run/seq`, or the newest of this id; BadInput names similar ids."""
         if (key := _key(text)) is not None:
-            for path in reversed(days):
+            for path in reversed(self._days()):
                 for part in _parts(path, "WHERE station = ? AND run = ? AND seq = ?", [key.station, key.run, key.seq]):
                     return part
+        for part in self.named(text):
+            return part
         raise BadInput(f"no part {text!r} in the journal{self._near(text)}")
+
+    def named(self, part_id: str) -> Iterator[Part]:
+        """Yield every part of this id, newest first: ids come from outside and may come again."""
+        for path in reversed(self._days()):
+            yield from _parts(path, "WHERE part_id = ? ORDER BY utc_ns DESC", [part_id])
+
+    def stations(self) -> list[str]:
+        """Names of all stations that have rows."""
+        return sorted({name for path in self._days() for (name,) in _rows(path, _STATIONS, [])})
 
     def counts(self, station: str | None = None) -> Counts:
         """Count rows, verdicts, reasons and line outcomes, of one station or of all."""

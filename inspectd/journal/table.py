@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from inspectd.journal.reader import Part
+from inspectd.text import printable
 
 
 class Shown(NamedTuple):
@@ -23,13 +24,18 @@ def number(value: float | None, digits: int = 1) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def time(part: Part) -> str:
+    """When the trigger came, UTC."""
+    return part.utc.replace("T", " ").removesuffix("Z")
+
+
 def reason(part: Part) -> str:
     """Why a part is UNDECIDED, with its details."""
     return ": ".join(text for text in (part.reason_name, part.text) if text)
 
 
 COLUMNS = (
-    Shown("time (UTC)", False, lambda part: part.utc.replace("T", " ").removesuffix("Z")),
+    Shown("time (UTC)", False, time),
     Shown("key", False, lambda part: str(part.key)),
     Shown("part", False, lambda part: part.part_id or ""),
     Shown("verdict", False, lambda part: part.verdict or "(open)"),
@@ -44,7 +50,7 @@ COLUMNS = (
 
 def cells(part: Part) -> list[str]:
     """One line of the table."""
-    return [column.text(part) for column in COLUMNS]
+    return [printable(column.text(part)) for column in COLUMNS]
 
 
 def to_csv(parts: Iterable[Part]) -> Iterator[str]:

@@ -72,6 +72,20 @@ def test_progress_tells_every_stage_and_that_it_is_done(capsys: pytest.CaptureFi
     assert "nothing" not in told
 
 
+def test_what_steers_a_terminal_is_spelled_out_wherever_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Results, notes, warnings, errors and tables; lines of ours stay lines."""
+    for tell in (screen.say, screen.note, screen.warn, screen.fail):
+        tell("part \x1b[2J\nis \udcff")
+    table = screen.grid("", ["part"])
+    table.add_row(screen.cell("[b]\x07"))
+    screen.show(table)
+    captured = capsys.readouterr()
+    told = captured.out + captured.err
+    assert told.count(r"part \x1b[2J") == told.count(r"is \xff") == 4
+    assert r"[b]\x07" in told
+    assert told.replace("\n", "").isprintable()
+
+
 def test_an_error_of_many_lines_is_many_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """One problem a line, each marked, so that grep finds them."""
     screen.fail("a: [x]\nb")

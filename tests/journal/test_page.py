@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,8 +12,8 @@ from inspectd.journal import page, rows, schema
 from inspectd.journal.pictures import map_path, picture_path
 from inspectd.journal.reader import Part, Reader
 from inspectd.station.state import StateDir
-from inspectd.wire.messages import Verdict
-from tests.journal.make import key, life
+from inspectd.wire.messages import LineOutcome, Verdict
+from tests.journal.make import NOON, key, life
 from tests.journal.test_table import GUARDED, OPEN, PASSED
 
 GREY = np.full((60, 90), 128, np.uint8)
@@ -25,6 +26,49 @@ def test_the_text_says_all_that_is_known_and_nothing_that_is_not() -> None:
     assert "lot" not in text
     assert "UNDECIDED (guard: too dark)" in page.text(GUARDED)
     assert "not closed yet" in page.text(OPEN)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome", "words"),
+    [
+        (Verdict.PASS, LineOutcome.LATE, "PASS (line saw fail_safe(late))"),
+        (Verdict.UNDECIDED, LineOutcome.PLC_DOWN, "UNDECIDED (line saw fail_safe(plc_down))"),
+        (Verdict.FAIL, LineOutcome.DELIVERED, "FAIL (delivered)"),
+        (Verdict.PASS, LineOutcome.NO_PLC, "PASS (no PLC)"),
+        (None, None, "OPEN (line outcome not known yet)"),
+    ],
+)
+def test_the_headline_says_what_was_found_and_what_the_line_saw(
+    verdict: Verdict | None, outcome: LineOutcome | None, words: str
+) -> None:
+    """It fits on the page, and a PASS that the line saw as a fail-safe is not in the colour of a PASS."""
+    part = msgspec.structs.replace(PASSED, verdict=verdict, outcome=outcome)
+    assert page.text(part).splitlines()[0] == words
+    assert image.text_width(words, 40) < page._WIDTH - 2 * page._MARGIN
+    in_pass = (page.draw(part, None, None) == np.asarray(page._VERDICT[Verdict.PASS])).all(axis=2).any()
+    assert in_pass == (words == "PASS (no PLC)")
+
+
+def test_what_steers_a_terminal_is_spelled_out() -> None:
+    """Part ids come from outside, and text of a reason may quote them."""
+    text = page.text(msgspec.structs.replace(GUARDED, part_id="a\x1b[2Jb\n", text="too\rdark"))
+    assert r"a\x1b[2Jb\n" in text
+    assert r"too\rdark" in text
+    assert text.replace("\n", "").isprintable()
+
+
+def test_parts_of_the_same_id_are_counted_and_named_by_key(state: StateDir) -> None:
+    """An id from outside may come again; the newest is shown, and nobody takes it for the only one."""
+    db = schema.open_for_writing(schema.path_of(state.journal, "2026-09-21"))
+    for seq in range(1, 24):
+        facts = life(key(seq), NOON + seq * 1_000_000_000)
+        rows.write(db, [msgspec.structs.replace(facts[0], part_id="again"), *facts[1:]])
+    db.close()
+    text, _ = page.render(Reader(state), "again")
+    assert "23 parts are called again; this is tile/1/23." in text
+    assert "tile/1/22  2026-09-21 14:13:42.000 UTC  PASS (delivered)" in text
+    assert "and 2 older ones" in text
+    assert "are called" not in page.render(Reader(state), "tile/1/22")[0]
 
 
 def test_a_late_score_is_shown_as_late() -> None:

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from inspectd.errors import BadInput, JournalError
@@ -63,6 +64,22 @@ def test_a_part_is_found_by_its_newest_id_or_by_its_key(reader: Reader, state: S
     assert reader.part("part-1").key == key(1, station="cap")
     assert reader.part("tile/1/1").verdict is Verdict.PASS
     assert reader.part("tile/1/6").verdict is None
+
+
+def test_a_key_is_a_key_also_where_a_part_is_called_like_it(reader: Reader, state: StateDir) -> None:
+    """What `show` names to choose among parts of one id must lead to that part."""
+    namesake = msgspec.structs.replace(opened(key(8), NOON + 9 * SECOND), part_id="tile/1/1")
+    write(state, [namesake])
+    assert reader.part("tile/1/1").key == key(1)
+
+
+def test_all_parts_of_one_id_come_newest_first(reader: Reader) -> None:
+    assert [part.key for part in reader.named("part-1")] == [key(1, station="cap"), key(1)]
+    assert list(reader.named("part-99")) == []
+
+
+def test_every_station_with_rows_is_named(reader: Reader) -> None:
+    assert reader.stations() == ["cap", "tile"]
 
 
 def test_an_unknown_part_is_told_with_similar_names(reader: Reader) -> None:

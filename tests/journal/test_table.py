@@ -4,6 +4,8 @@ import csv
 import io
 import json
 
+import msgspec
+
 from inspectd.journal import table
 from inspectd.journal.reader import Part
 from inspectd.wire.messages import LineOutcome, Verdict
@@ -26,6 +28,11 @@ def test_every_column_shows_what_the_row_says() -> None:
     assert table.cells(GUARDED)[3:7] == ["UNDECIDED", "guard: too dark", "", ""]
     assert table.cells(OPEN)[3] == "(open)"
     assert len(table.COLUMNS) == len(table.cells(OPEN))
+
+
+def test_what_steers_a_terminal_is_spelled_out() -> None:
+    """Part ids come from outside."""
+    assert table.cells(msgspec.structs.replace(PASSED, part_id="a\x1b[2Jb\n"))[2] == r"a\x1b[2Jb\n"
 
 
 def test_csv_has_every_column_at_full_precision() -> None:
