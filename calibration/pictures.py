@@ -164,8 +164,9 @@ def _sample(path: Path, role: str, group_by: str | None) -> Sample:
 
 
 def _group(path: Path, group_by: str | None) -> str:
-    """Return the part or lot that a file's name tells; empty if it tells none."""
+    """Return the part or lot that a file's name tells, as the line reads it too; empty if it tells none."""
+    name = printable(path.name)
     if group_by is None:
-        return path.name
-    found = re.search(group_by, path.name)
+        return name
+    found = re.search(group_by, name)
     return str(found.group(1) or "") if found and found.groups() else ""

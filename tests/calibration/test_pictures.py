@@ -1,6 +1,7 @@
 """Every picture is checked before anything is computed; whatever is wrong with any of them is told at once."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,12 @@ def test_a_picture_that_changes_while_calibrating_is_refused(tmp_path: Path) -> 
     (tmp_path / "a.png").unlink()
     with pytest.raises(BadImage, match="cannot be read"):
         sample.pixels()
+
+
+def test_a_file_name_that_is_no_text_stands_in_names_and_groups_with_escapes(tmp_path: Path) -> None:
+    """Names go into manifests and reports, groups are compared with the lots of the line: neither takes lone bytes."""
+    grey(tmp_path / os.fsdecode(b"lot-\xff\n.png"))
+    os.mkfifo(tmp_path / "pipe.png")
+    samples, problems = pictures.read(tmp_path, "good", "^lot-(.+)[.]png$", ignore)
+    assert problems == []
+    assert [(sample.name, sample.group) for sample in samples] == [(r"good/lot-\xff\n.png", r"\xff\n")]
