@@ -1,54 +1,25 @@
 """The command line: what it prints, what it returns, and that no foreseeable mistake ends in a traceback."""
 
-import json
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
-from inspectd import image
-from inspectd.cli import learning, options
+from inspectd.cli import learning
 from inspectd.cli.app import app
 from inspectd.demo import parts
 from inspectd.errors import DaemonError, MissingExtra
-from inspectd.journal import rows, schema
 from inspectd.station.state import StateDir
-from inspectd.supervisor import control
 from inspectd.supervisor.lock import Lock
-from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, Outcome, Reply, Verdict
-from tests.vision import make
+from tests.cli.typed import inspectd
 
 COMMANDS = (
     ["init"], ["check"], ["calibrate"], ["activate"], ["demo-parts"], ["run"], ["status"], ["trigger"], ["stop"], ["replay"],
     ["show"], ["evaluate"], ["backbone"], ["backbone", "list"], ["benchmark"], ["benchmark", "line"], ["benchmark", "accuracy"],
     ["demo"],
 )  # fmt: skip
-
-
-def inspectd(*words: object) -> Result:
-    """Run one command in this process; an exception that is no exit fails the test."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-@pytest.fixture
-def line(tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A configuration with one station and its pictures; the environment says where everything is."""
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "part-1.png").write_bytes(image.encode_png(np.zeros((32, 32), np.uint8)))
-    (tmp_path / "stations").mkdir()
-    (tmp_path / "stations" / "flange.yaml").write_text(
-        "station: flange\ncamera: {kind: folder, path: ../pictures}\ndeadline_ms: 250\n"
-    )
-    monkeypatch.setenv("INSPECTD_CONFIG", str(tmp_path / "stations"))
-    monkeypatch.setenv("INSPECTD_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("INSPECTD_RUN_DIR", str(run_dir))
-    return tmp_path
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -157,48 +128,6 @@ def test_without_a_daemon_commands_to_it_return_1_and_name_the_run_directory(
     assert "inspectd run" in result.stderr
 
 
-def test_a_bundle_that_is_not_there_cannot_be_activated(line: Path) -> None:
-    """BadBundle is bad input, with the path that was looked for."""
-    result = inspectd("activate", "flange", 3)
-    assert result.exit_code == 2
-    assert "bundles/3" in result.stderr
-
-
-def test_a_bundle_with_a_damaged_file_is_neither_activated_nor_good_enough_for_check(line: Path) -> None:
-    """Both name the file and what is wrong with it; restored, the bundle can be activated, and check is content."""
-    state = StateDir(line / "state")
-    bank = make.idle_bundle(state, "flange").directory / "bank.npy"
-    assert inspectd("activate", "flange", 1).exit_code == 0
-    whole = bank.read_bytes()
-    bank.write_bytes(whole[:-1] + b"?")
-    for words in (["activate", "flange", 1], ["check"]):
-        result = inspectd(*words)
-        assert result.exit_code == 2
-        assert f"{bank}: expected sha256" in result.stderr
-    bank.write_bytes(whole)
-    assert inspectd("check").exit_code == 0
-    assert inspectd("activate", "flange", 1).exit_code == 0
-
-
-def test_a_damaged_bundle_does_not_keep_the_line_from_starting(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its station starts in FAULT, the others run; the terminal says so."""
-    made = make.idle_bundle(StateDir(line / "state"), "flange")
-    inspectd("activate", "flange", 1)
-    (made.directory / "golden.npz").unlink()
-    options.ready(line / "stations", line / "state", line / "run")
-    assert "golden.npz: cannot be read" in capsys.readouterr().err
-
-
-def test_a_state_directory_that_takes_no_file_is_a_message_and_no_traceback(line: Path) -> None:
-    """The file is named; nothing that was typed is wrong, so it is 1."""
-    state = StateDir(line / "state")
-    made = make.idle_bundle(state, "flange")
-    (state.product("flange") / "current").mkdir()
-    result = inspectd("activate", "flange", 1)
-    assert result.exit_code == 1
-    assert f"{made.directory.parents[1] / 'current'}: cannot be written: Is a directory" in result.stderr
-
-
 @pytest.mark.parametrize("words", [["status"], ["stop"], ["trigger", "flange"], ["replay"], ["show", "x"]], ids=" ".join)
 def test_a_running_line_is_reached_and_its_journal_read_while_somebody_edits_the_files(line: Path, words: list[str]) -> None:
     """Whatever is wrong in line.yaml and the station files, these need to know only where things lie."""
@@ -215,16 +144,6 @@ def test_where_the_run_directory_cannot_be_known_the_option_is_named(line: Path,
     result = inspectd("status")
     assert result.exit_code == 2
     assert "--run-dir DIR" in result.stderr
-
-
-def test_a_command_that_the_daemon_refuses_is_bad_input_where_who_asked_must_act(
-    line: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An unknown station returns 2, one whose process is down returns 1."""
-    for reply, code in ((Reply(ok=False, text="no station", bad_input=True), 2), (Reply(ok=False, text="is down"), 1)):
-        monkeypatch.setattr(control, "ask", lambda *_, answer=reply: answer)
-        result = inspectd("trigger", "flang")
-        assert (result.exit_code, reply.text in result.stderr) == (code, True)
 
 
 @pytest.mark.parametrize(
@@ -360,107 +279,3 @@ def test_a_station_without_an_active_bundle_cannot_be_evaluated(line: Path) -> N
     result = inspectd("evaluate", "flange", line)
     assert result.exit_code == 2
     assert "inspectd calibrate flange --good DIR" in result.stderr
-
-
-# --- looking back -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def journal(line: Path) -> Path:
-    """A journal with two parts: one passed, one rejected."""
-    state = StateDir(line / "state")
-    utc_ns = 1_700_000_000_000_000_000
-    facts = []
-    for seq, verdict in ((1, Verdict.PASS), (2, Verdict.FAIL)):
-        key = Key("flange", 1, seq)
-        facts += [
-            Opened(key=key, t_ns=seq, utc_ns=utc_ns + seq, host="h", part_id=f"part-{seq}"),
-            Closed(key=key, utc_ns=utc_ns + seq, verdict=verdict, score=float(seq), threshold=1.5),
-            Outcome(key=key, outcome=LineOutcome.NO_PLC, utc_ns=utc_ns + seq),
-        ]
-    for day, todays in rows.by_day(facts).items():
-        with closing(schema.open_for_writing(schema.path_of(state.journal, day))) as db:
-            rows.write(db, todays)
-    return line
-
-
-def test_replay_shows_the_journal_as_a_table_and_as_files(journal: Path) -> None:
-    """The terminal gets the columns for people, files get all of them, and both can be narrowed."""
-    shown = inspectd("replay").stdout
-    assert "part-1" in shown
-    assert "flange/1/2" in shown
-    assert "part-1" not in inspectd("replay", "--verdict", "FAIL").stdout
-    assert "part-2" not in inspectd("replay", "--until", "2000-01-01").stdout
-    assert inspectd("replay", "--csv", journal / "all.csv", "--json", journal / "all.json").exit_code == 0
-    assert [row["part_id"] for row in json.loads((journal / "all.json").read_text())] == ["part-1", "part-2"]
-    assert len((journal / "all.csv").read_text().splitlines()) == 3
-    assert len(inspectd("replay", "--csv", "-", "--limit", 1).stdout.splitlines()) == 2
-
-
-def test_replay_refuses_a_station_that_nobody_knows_and_names_the_others(journal: Path) -> None:
-    """Those of the journal, though their files are gone, and those of the files, though they have no parts yet."""
-    (journal / "stations" / "flange.yaml").rename(journal / "stations" / "washer.yaml")
-    unknown = inspectd("replay", "--station", "flang")
-    assert unknown.exit_code == 2
-    assert "--station: expected one of flange, washer, got flang" in unknown.stderr
-    assert "part-2" in inspectd("replay", "--station", "flange").stdout
-    new = inspectd("replay", "--station", "washer")
-    assert (new.exit_code, "part-2" in new.stdout) == (0, False)
-
-
-@pytest.mark.parametrize(
-    ("since", "parts"),
-    [("2023-11-14 22:13:20.000", 2), ("2023-11-14T23:13:20+01:00", 2), ("2023-11-15", 0), ("9999-12-31", 0), ("0001-01-01", 2)],
-)
-def test_replay_takes_times_as_it_shows_them_and_as_people_write_them(journal: Path, since: str, parts: int) -> None:
-    """UTC where no zone is named; a time beyond the journal's is no error."""
-    result = inspectd("replay", "--since", since, "--csv", "-")
-    assert result.exit_code == 0
-    assert len(result.stdout.splitlines()) == 1 + parts
-
-
-@pytest.mark.parametrize(
-    ("words", "hint"),
-    [
-        (["replay", "--verdict", "GOOD"], "--verdict: expected PASS, FAIL or UNDECIDED, got GOOD"),
-        (["replay", "--since", "monday"], "--since: expected a UTC time like 2026-11-21 or 2026-11-21T06:30, got monday"),
-        (["calibrate", "flange", "--good", ".", "--rule", "best"], "'best' is not one of 'f1'"),
-    ],
-    ids=["verdict", "since", "rule"],
-)
-def test_a_wrong_value_of_an_option_is_told_in_plain_words(journal: Path, words: list[str], hint: str) -> None:
-    """No word of the library that reads the options."""
-    result = inspectd(*words)
-    assert result.exit_code == 2
-    assert hint in " ".join(result.stderr.replace("│", " ").split())
-    assert "Value error" not in result.stderr
-
-
-def test_verdicts_may_be_typed_small(journal: Path) -> None:
-    """As people type."""
-    assert "part-2" in inspectd("replay", "--verdict", "fail").stdout
-
-
-def test_show_prints_one_part_and_draws_its_page(journal: Path) -> None:
-    """By id or by key; an unknown part is answered with those near to it."""
-    assert "FAIL" in inspectd("show", "part-2").stdout
-    assert "PASS" in inspectd("show", "flange/1/1", "--png", journal / "page.png").stdout
-    assert (journal / "page.png").read_bytes().startswith(b"\x89PNG")
-    unknown = inspectd("show", "part-22")
-    assert unknown.exit_code == 2
-    assert "part-2" in unknown.stderr
-
-
-@pytest.mark.parametrize("option", ["--csv", "--json"])
-def test_a_file_that_cannot_be_written_is_bad_input(journal: Path, option: str) -> None:
-    """The path is named."""
-    result = inspectd("replay", option, journal / "missing" / "file")
-    assert result.exit_code == 2
-    assert "missing/file: cannot be written" in result.stderr
-
-
-def test_without_a_journal_replay_says_where_it_looked(line: Path) -> None:
-    """Often --state is wrong."""
-    result = inspectd("replay")
-    assert result.exit_code == 1
-    assert str(line / "state") in result.stderr

@@ -1,0 +1,64 @@
+"""A bundle becomes the active one only if it is whole; what the daemon refuses is told with whose task it is."""
+
+from pathlib import Path
+
+import pytest
+
+from inspectd.cli import options
+from inspectd.station.state import StateDir
+from inspectd.supervisor import control
+from inspectd.wire.messages import Reply
+from tests.cli.typed import inspectd
+from tests.vision import make
+
+
+def test_a_bundle_that_is_not_there_cannot_be_activated(line: Path) -> None:
+    """BadBundle is bad input, with the path that was looked for."""
+    result = inspectd("activate", "flange", 3)
+    assert result.exit_code == 2
+    assert "bundles/3" in result.stderr
+
+
+def test_a_bundle_with_a_damaged_file_is_neither_activated_nor_good_enough_for_check(line: Path) -> None:
+    """Both name the file and what is wrong with it; restored, the bundle can be activated, and check is content."""
+    state = StateDir(line / "state")
+    bank = make.idle_bundle(state, "flange").directory / "bank.npy"
+    assert inspectd("activate", "flange", 1).exit_code == 0
+    whole = bank.read_bytes()
+    bank.write_bytes(whole[:-1] + b"?")
+    for words in (["activate", "flange", 1], ["check"]):
+        result = inspectd(*words)
+        assert result.exit_code == 2
+        assert f"{bank}: expected sha256" in result.stderr
+    bank.write_bytes(whole)
+    assert inspectd("check").exit_code == 0
+    assert inspectd("activate", "flange", 1).exit_code == 0
+
+
+def test_a_damaged_bundle_does_not_keep_the_line_from_starting(line: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its station starts in FAULT, the others run; the terminal says so."""
+    made = make.idle_bundle(StateDir(line / "state"), "flange")
+    inspectd("activate", "flange", 1)
+    (made.directory / "golden.npz").unlink()
+    options.ready(line / "stations", line / "state", line / "run")
+    assert "golden.npz: cannot be read" in capsys.readouterr().err
+
+
+def test_a_state_directory_that_takes_no_file_is_a_message_and_no_traceback(line: Path) -> None:
+    """The file is named; nothing that was typed is wrong, so it is 1."""
+    state = StateDir(line / "state")
+    made = make.idle_bundle(state, "flange")
+    (state.product("flange") / "current").mkdir()
+    result = inspectd("activate", "flange", 1)
+    assert result.exit_code == 1
+    assert f"{made.directory.parents[1] / 'current'}: cannot be written: Is a directory" in result.stderr
+
+
+def test_a_command_that_the_daemon_refuses_is_bad_input_where_who_asked_must_act(
+    line: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown station returns 2, one whose process is down returns 1."""
+    for reply, code in ((Reply(ok=False, text="no station", bad_input=True), 2), (Reply(ok=False, text="is down"), 1)):
+        monkeypatch.setattr(control, "ask", lambda *_, answer=reply: answer)
+        result = inspectd("trigger", "flang")
+        assert (result.exit_code, reply.text in result.stderr) == (code, True)
