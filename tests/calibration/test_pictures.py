@@ -155,6 +155,6 @@ def test_a_file_name_that_is_no_text_stands_in_names_and_groups_with_escapes(tmp
     """Names go into manifests and reports, groups are compared with the lots of the line: neither takes lone bytes."""
     grey(tmp_path / os.fsdecode(b"lot-\xff\n.png"))
     os.mkfifo(tmp_path / "pipe.png")
-    samples, problems = pictures.read(tmp_path, "good", "^lot-(.+)[.]png$", ignore)
+    samples, problems = pictures.read(image.pictures_in(tmp_path), "good", "^lot-(.+)[.]png$", ignore)
     assert problems == []
     assert [(sample.name, sample.group) for sample in samples] == [(r"good/lot-\xff\n.png", r"\xff\n")]
