@@ -36,8 +36,8 @@ class Terminal:
         self._line(
             Text.assemble(
                 (f"{number:4d}/{of} ", "dim"), f"{printable(result.part_id):18} ",
-                bar(result.score, threshold), f" {score:14}  ",
-                (f"{verdict:10}", f"bold {_COLOURS[result.read.verdict]}"), f" {result.latency_ms:4d} ms",
+                bar(result.score, threshold), f" {score:17} ",
+                (f"{verdict:15}", f"bold {_COLOURS[result.read.verdict]}"), f" {result.latency_ms:4d} ms",
             )
         )  # fmt: skip
 
@@ -74,7 +74,7 @@ class Terminal:
 
     def latencies(self, ms: Mapping[str, float], verdicts: int) -> None:
         """Print how long verdicts took."""
-        self._line(f"from trigger to the PLC's read of a verdict: {_times(ms)} ({verdicts} verdicts)")
+        self._line(f"from trigger to the PLC's read: {_times(ms)} ({verdicts} verdicts, UNDECIDED ones included)")
 
     def slow(self, found: Lateness, parts: int, station: Station, file: Path) -> None:
         """Say that the machine does not keep up, with figures, and what to do."""
