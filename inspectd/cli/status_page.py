@@ -1,6 +1,5 @@
 """`inspectd status` on the terminal: health first, then processes, the ledger, what the line saw, and the channels."""
 
-from rich.markup import escape
 from rich.table import Table
 
 from inspectd.cli import screen
@@ -11,6 +10,7 @@ _COLOURS = {HealthState.OK: "green", HealthState.DEGRADED: "yellow", HealthState
 _VERDICTS = ("triggers", "pass", "fail", "undecided", "in_flight")
 _WHY = "why / last end"
 _COUNTS = ("sent", "received", "refused", "bad")
+_CHANNELS = "Channels, in messages (refused: not sent, the channel was full or nobody there; bad: received, and not understood)"
 
 
 def show(status: Status) -> None:
@@ -23,7 +23,7 @@ def show(status: Status) -> None:
 def print_health(status: Status) -> None:
     """Print one line on the whole, and one for every reason that it is not OK."""
     state = status.health.state
-    how = "stopping" if status.stopping else "ready" if status.ready else "not ready"
+    how = "stopping" if status.stopping else "all processes are up" if status.ready else "not all processes are up"
     screen.out.print(f"[{_COLOURS[state]}]{state}[/], {how}, pid {status.pid}, up {_time(status.up_s)}")
     for reason in status.health.reasons:
         screen.say(f"  {reason}")
@@ -40,7 +40,7 @@ def processes(status: Status) -> Table:
     for row in status.processes:
         health = f"[{_COLOURS[row.health]}]{row.health}[/]" if row.health else ""
         why = "; ".join(row.reasons) or row.last_end or ("nothing left to do" if row.done else "")
-        table.add_row(row.name, str(row.pid or ""), row.state, _time(row.up_s), str(row.restarts), health, escape(why))
+        table.add_row(row.name, str(row.pid or ""), row.state, _time(row.up_s), str(row.restarts), health, screen.cell(why))
     return table
 
 
@@ -66,7 +66,7 @@ def outcomes(status: Status) -> Table:
 
 def channels(status: Status) -> Table:
     """One row an end of a channel."""
-    table = screen.grid("\nChannels", ("channel", "process", *_COUNTS), _COUNTS)
+    table = screen.grid(f"\n{_CHANNELS}", ("channel", "process", *_COUNTS), _COUNTS)
     for channel, ends in status.channels.items():
         for process, counts in ends.items():
             table.add_row(channel, process, *(str(counts.get(name, 0)) for name in _COUNTS))

@@ -36,11 +36,11 @@ class Pulse:
         return self.beat is not None and now - self.beat.t_ns < BEAT_FRESH_NS
 
 
-def overall(lives: Sequence[Life], pulse: Pulse, now: int, stopping: bool = False) -> Overall:
-    """Put together what all processes say. While the line stops, missing processes are as they should be."""
+def overall(lives: Sequence[Life], pulse: Pulse, now: int, stopping: str = "") -> Overall:
+    """Put together what all processes say. While the line stops (`stopping` says how far it is), some may be missing."""
     findings = [finding for life in lives for finding in _of(life, now)]
     if stopping:
-        findings.append(Finding(HealthState.DEGRADED, "stopping"))
+        findings.append(Finding(HealthState.DEGRADED, f"stopping: {stopping}"))
     else:
         findings += _of_workers(lives)
         if not pulse.fresh(now):

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import setproctitle
@@ -61,9 +62,9 @@ class Launched:
         self._process.close()
 
 
-def name_process(title: str) -> None:
-    """Set what `ps` shows."""
-    setproctitle.setproctitle(title)
+def name_process(name: str, run_dir: Path) -> None:
+    """Set what `ps` shows: the process and, by its run directory, the line that it belongs to."""
+    setproctitle.setproctitle(f"{name} {run_dir}")
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def _without_main() -> Iterator[None]:
 
 def _enter(row: Row, seat: Seat, supervisor: int) -> None:
     """Be the child: title, fate, signals, log, main; whatever escapes the main becomes one log line and an exit code."""
-    name_process(row.name)
+    name_process(row.name, seat.run_dir)
     _die_with(supervisor, row.kind.orphaned)
     for stop in STOP_SIGNALS:
         signal.signal(stop, signal.SIG_IGN)

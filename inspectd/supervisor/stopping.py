@@ -46,6 +46,14 @@ class Stopping:
         stages = {life.row.kind.stop for life in self._lives}
         return sum(self._limit_s(stage) for stage in stages)
 
+    def waits_for(self, now: int) -> str:
+        """In words: who has not ended yet, how long that is borne, and how many parts have no verdict."""
+        here = [life for life in self._lives if life.running and life.row.kind.stop == self._stage]
+        if not here:
+            return "goes on to the next processes"
+        left_s = max(0.0, (self._until_ns - now) / S)
+        return f"waits for {', '.join(life.name for life in here)}, {left_s:.0f} s at most{_parts_open(self._lives)}"
+
     def hurry(self, now: int) -> None:
         """Shorten the waits. The ledger and the journal still get the time to close.
 
@@ -82,3 +90,12 @@ class Stopping:
     def _limit_s(self, stage: int) -> float:
         here = (life.row for life in self._lives if life.row.kind.stop == stage)
         return max((row.kind.hurry_s if self._hurry else row.stop_s for row in here), default=0.0)
+
+
+def _parts_open(lives: Sequence[Life]) -> str:
+    """What dispatch still has to settle; nothing once it has ended."""
+    counts = (life.health.counters for life in lives if life.running and life.row.kind.finishes_parts and life.health)
+    return "".join(
+        f"; {counters.get('in_flight', 0):.0f} parts in flight, {counters.get('unsettled', 0):.0f} without a line outcome"
+        for counters in counts
+    )

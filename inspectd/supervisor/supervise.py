@@ -37,7 +37,7 @@ def run(config: Config, state_dir: Path, run_dir: Path, table: Sequence[Process]
 
     DaemonError if the run directory or the metrics address cannot be had. `table` is for tests with processes of their own.
     """
-    launch.name_process("supervisord")
+    launch.name_process("supervisord", run_dir)
     log.configure("supervisord")
     with Lock(run_dir), StopSignals() as signals, Hub(run_dir) as hub:
         line = _Line(config, StateDir(state_dir), run_dir, table, hub, signals)
@@ -193,20 +193,24 @@ class _Line:
 
     def _tell(self, now: int) -> None:
         lives = list(self._lives.values())
-        found = health.overall(lives, self._pulse, now, self._stopping is not None)
+        found = self._health(now)
         text = f"{found.state}: {'; '.join(found.reasons)}" if found.reasons else f"{found.state}: {len(lives)} processes"
         self._notifier.step(now, health.ready(lives, self._pulse, now), self._pulse.fresh(now), text)
         if self._server and now - self._metrics_ns >= _METRICS_EVERY_NS:
             self._metrics_ns, self._metrics.status = now, self._status()
 
+    def _health(self, now: int) -> status.Overall:
+        stopping = self._stopping.waits_for(now) if self._stopping else ""
+        return health.overall(list(self._lives.values()), self._pulse, now, stopping)
+
     def _status(self) -> Status:
-        now, lives, stopping = clock.now_ns(), list(self._lives.values()), self._stopping is not None
+        now, lives = clock.now_ns(), list(self._lives.values())
         return Status(
             pid=os.getpid(),
             up_s=round((now - self._began_ns) / 1e9, 3),
             ready=health.ready(lives, self._pulse, now),
-            stopping=stopping,
-            health=health.overall(lives, self._pulse, now, stopping),
+            stopping=self._stopping is not None,
+            health=self._health(now),
             stations=self._pulse.beat.stations if self._pulse.beat else {},
             processes=status.processes(lives, now),
             channels=status.channels(lives, self._hub.counts()),

@@ -31,8 +31,10 @@ def test_a_status_is_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
     status_page.show(STATUS)
     shown = capsys.readouterr().out
     for words in (
-        "DEGRADED, ready, pid 7, up 1:02:05", "camera [b]gone[/b]", "station washer: no bundle; product default, bundle none",
+        "DEGRADED, all processes are up, pid 7, up 1:02:05",
+        "camera [b]gone[/b]", "station washer: no bundle; product default, bundle none",
         "killed by SIGKILL", "no [red] picture", "back-off", "1234567", "1234560", "late", "plc_down", "12345",
+        "refused: not sent, the channel was full or nobody there",
     ):  # fmt: skip
         assert words in shown, words
 

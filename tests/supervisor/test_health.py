@@ -12,7 +12,7 @@ from tests.supervisor.lives import seconds
 BEAT = Beat(session="s", n=1, t_ns=0, stations={})
 
 
-def judge(lives: list[Life], now: int = 0, stopping: bool = False) -> tuple[HealthState, list[str]]:
+def judge(lives: list[Life], now: int = 0, stopping: str = "") -> tuple[HealthState, list[str]]:
     """Health at a moment at which dispatch's beat is fresh."""
     found = health.overall(lives, Pulse(Beat(session="s", n=1, t_ns=now, stations={})), now, stopping)
     return found.state, found.reasons
@@ -104,7 +104,7 @@ def test_while_the_line_stops_missing_processes_are_no_fault() -> None:
         life = named(lives, name)
         life.told = Told.STOP
         life.died(0, 0)
-    assert judge(lives, stopping=True) == (HealthState.DEGRADED, ["stopping"])
+    assert judge(lives, stopping="waits for x") == (HealthState.DEGRADED, ["stopping: waits for x"])
 
 
 def test_there_are_no_metrics_before_the_first_status() -> None:

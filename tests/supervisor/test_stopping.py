@@ -2,7 +2,7 @@
 
 from inspectd.supervisor.life import Life, Phase, Told
 from inspectd.supervisor.stopping import Stopping
-from tests.supervisor.lives import seconds, up, waiting
+from tests.supervisor.lives import health, seconds, up, waiting
 
 
 def obey(lives: list[Life], stopping: Stopping, now: int) -> None:
@@ -98,3 +98,18 @@ def test_what_was_never_started_is_never_started() -> None:
 
 def test_the_whole_end_takes_at_most_the_sum_of_its_stages() -> None:
     assert Stopping(up(), 0).longest_s == 10 + 5 + 10 + 30
+
+
+def test_it_says_for_whom_it_waits_how_long_and_how_many_parts_are_open() -> None:
+    lives = {life.name: life for life in up()}
+    dispatchd = lives["dispatchd"]
+    dispatchd.heard(health(dispatchd, counters={"in_flight": 3.0, "unsettled": 5.0}), 0)
+    stopping = Stopping(list(lives.values()), 0)
+    obey(stopping.step(0).tell, stopping, 0)
+    assert stopping.waits_for(0) == "goes on to the next processes"
+    stopping.step(seconds(1))
+    open_parts = "3 parts in flight, 5 without a line outcome"
+    assert stopping.waits_for(seconds(2)) == f"waits for dispatchd, 4 s at most; {open_parts}"
+    obey([dispatchd], stopping, seconds(3))
+    stopping.step(seconds(3))
+    assert stopping.waits_for(seconds(3)) == "waits for workerd-1, plcd-line1, 10 s at most"

@@ -29,12 +29,13 @@ ALL = ["journald", "dispatchd", "workerd-1", "plcd-line1", "ingestd-cell"]
 # --- starting ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_process_of_the_table_runs_under_its_own_name(daemon: Start) -> None:
+def test_every_process_of_the_table_runs_under_its_own_name(daemon: Start, run_dir: Path) -> None:
+    """The run directory stands behind it, so that `ps` tells two lines on one host apart."""
     line = daemon().ready()
     processes = line.status().processes
     assert [p.name for p in processes] == ALL
-    assert [psutil.Process(p.pid).cmdline()[0] for p in processes] == ALL
-    assert psutil.Process(line.pid).cmdline()[0] == "supervisord"
+    assert [psutil.Process(p.pid).cmdline()[0] for p in processes] == [f"{name} {run_dir}" for name in ALL]
+    assert psutil.Process(line.pid).cmdline()[0] == f"supervisord {run_dir}"
 
 
 def test_children_do_not_import_the_parents_main(daemon: Start) -> None:
