@@ -34,7 +34,7 @@ def test_every_part_gets_one_verdict_in_time_and_the_plc_reads_each_exactly_once
     check = rig.check(status, parts)
     assert check.closes, check.faults
     assert undecided(parts) == []
-    assert (check.offered, check.rows, check.read) == (40, 40, 40)
+    assert (check.offered, check.rows, check.verdicts_read) == (40, 40, 40)
     assert {part.outcome for part in parts} == {LineOutcome.DELIVERED}
     assert {part.verdict for part in parts} >= {Verdict.PASS, Verdict.FAIL}
     assert_no_unearned_pass(rig, parts)
