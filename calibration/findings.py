@@ -104,8 +104,8 @@ def _promises(facts: Figures) -> list[str]:
     told = []
     if int(facts["groups"]) < _FEW_GROUPS:
         told.append(
-            f"{facts['groups']} groups of good pictures promise no more than {float(facts['rate']):.1%} false rejects; "
-            f"{_FEW_GROUPS} would promise 2%, {threshold.groups_for(0.01)} would promise 1%."
+            f"Up to {float(facts['rate']):.1%} of good parts may be rejected: {facts['groups']} groups of good pictures; "
+            f"{_FEW_GROUPS} would support 2%, {threshold.groups_for(0.01)} would support 1%."
         )
     if facts["scores"] != "held-out":
         told.append("The false-reject rate is an estimate from cross-fitted scores; calibrate with --holdout for an exact one.")

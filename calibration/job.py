@@ -11,7 +11,7 @@ import numpy as np
 from calibration import threshold
 from calibration.features import Extractor, Mask
 from calibration.findings import Rule
-from calibration.pictures import Sample
+from calibration.pictures import Sample, problem
 from calibration.threshold import Rate, Split
 from inspectd import image
 from inspectd.errors import BadImage, BadInput, ConfigError, Problem
@@ -117,7 +117,8 @@ def _mask(job: Job, size: tuple[int, int], problems: list[Problem]) -> Mask | No
     try:
         pixels = image.read(path).pixels
     except BadImage as error:
-        problems.append(Problem(job.file, None, "mask", "a picture", str(error)))
+        wrong = problem(path, str(error))
+        problems.append(Problem(job.file, None, "mask", wrong.expected, f"{path}: {wrong.got}"))
         return None
     inside: Mask = np.any(image.rgb(pixels), axis=2)
     if inside.shape != size:

@@ -136,7 +136,7 @@ def _area(good: Floats | Map, bad: Floats | Map, weights: Floats, limit: float) 
     gains = np.bincount(index, weights)[::-1]
     above = 1 - np.searchsorted(ranked, cuts[::-1], "right") / len(ranked)
     at = 1 - np.searchsorted(ranked, cuts[::-1], "left") / len(ranked)
-    hits = np.concatenate([[0.0], np.cumsum(gains)])
+    hits = np.concatenate([[0.0], np.minimum(np.cumsum(gains), 1.0)])  # many shares may add up to more by rounding
     x = np.concatenate([[0.0], np.stack([above, at], axis=1).ravel(), [1.0]])
     y = np.concatenate([[0.0], np.stack([hits[:-1], hits[1:]], axis=1).ravel(), [1.0]])
     end = np.searchsorted(x, limit, "right")

@@ -126,7 +126,8 @@ def folds(groups: Sequence[str], count: int, seed: int) -> NDArray[np.int64]:
     names, index, sizes = np.unique(np.asarray(groups, np.str_), return_inverse=True, return_counts=True)
     if len(names) < count:
         raise NotEnoughPictures(
-            f"expected at least {count} groups (parts or lots) for {count} folds, got {len(names)}; give more good pictures"
+            f"expected at least {count} groups (parts or lots) for {count} folds, got {len(names)} in {len(groups)} good "
+            "pictures (copies of a picture and what `group_by` takes together count once); give more"
         )
     shuffled = np.random.default_rng(seed).permutation(len(names))
     fold_of, load = np.empty(len(names), np.int64), np.zeros(count, np.int64)

@@ -78,7 +78,7 @@ def test_what_good_parts_alone_do_not_promise_is_told() -> None:
     found = findings.find(good.scores, good.names, NONE, "max_false_reject", "best", exact=False)
     told = findings.warnings(found, good, Named(NONE, []), [], 0)
     assert len(told) == 2
-    assert "40 groups of good pictures promise no more than 7.2% false rejects; 149 would promise 2%, 299" in told[0]
+    assert "Up to 7.2% of good parts may be rejected: 40 groups of good pictures; 149 would support 2%, 299" in told[0]
     assert "estimate" in told[1]
 
 

@@ -99,7 +99,9 @@ def test_a_mask_that_is_missing_or_of_another_size_or_all_black_is_refused(tmp_p
     """Each with the file and what was expected."""
     sample = like(tmp_path)
     parts.write(tmp_path, {"small.png": parts.part(0, 32), "black.png": np.zeros((64, 64), np.uint8)})
-    assert "mask: expected a picture, got" in refused(parts.config(tmp_path, mask="nowhere.png"), sample, graph)
+    assert "nowhere.png: cannot be read" in refused(parts.config(tmp_path, mask="nowhere.png"), sample, graph)
+    (tmp_path / "note.png").write_text("hello")
+    assert refused(parts.config(tmp_path, mask="note.png"), sample, graph).count("expected") == 1
     told = refused(parts.config(tmp_path, mask="small.png"), sample, graph)
     assert "mask: expected the size of what is judged, 64 x 64" in told
     assert "small.png of 32 x 32" in told

@@ -154,3 +154,9 @@ def test_pixel_figures_without_defects_or_with_masks_of_another_size_are_refused
             figure([], [])
         with pytest.raises(ValueError, match="same size"):
             figure([heat], [np.zeros((4, 5), bool)])
+
+
+@pytest.mark.parametrize("bad", range(1, 120))
+def test_an_auroc_is_never_more_than_1(bad: int) -> None:
+    """Shares of 1/42 add up to more than 1 in floating point."""
+    assert metrics.image_auroc([1.0] * 7, [2.0 + i for i in range(bad)]) <= 1.0
