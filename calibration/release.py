@@ -1,8 +1,10 @@
 """From what was learnt to a bundle on disk: golden pictures, versions, and publishing; whole and proven, or not at all."""
 
+import fcntl
 import importlib.metadata
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ from inspectd.vision.golden import Golden
 from inspectd.vision.methods import Method
 
 REPORT = "report.html"
+_SCRATCH = ".calibrate-"
 _TRIES = 8  # defects painted on a golden picture until one is rejected; else the one with the highest score is kept
 _LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
 
@@ -42,17 +45,57 @@ class Draft(NamedTuple):
 
 @contextmanager
 def scratch(state: StateDir) -> Iterator[Path]:
-    """Lend a directory beside the bundles, gone at the end; BadInput if the state directory cannot be written."""
+    """Lend a directory beside the bundles, gone at the end; BadInput if the state directory cannot be written.
+
+    What a calibration that was killed has left goes too: nobody holds its lock any more.
+    """
     try:
         state.root.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".calibrate-", dir=state.root)
+        with _alone(state.root):
+            for left in state.root.glob(f"{_SCRATCH}*"):
+                _remove_left(left)
+            folder = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=state.root)
+            held = _lock(Path(folder.name), wait=False)
     except OSError as error:
         raise BadInput(
             f"{state.root}: expected a state directory that can be written, got {error.strerror}; "
             "check its rights, or give another with --state"
         ) from error
-    with folder as path:
-        yield Path(path)
+    try:
+        with folder as path:
+            yield Path(path)
+    finally:
+        os.close(held)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other calibrations out of a directory for a moment."""
+    held = _lock(folder, wait=True)
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def _lock(folder: Path, wait: bool) -> int:
+    """Lock a directory until the handle is closed or its process is gone; OSError if it is locked and we do not wait."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _remove_left(folder: Path) -> None:
+    try:
+        held = _lock(folder, wait=False)
+    except OSError:  # another calibration is at work in it
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(held)
 
 
 def golden(extractor: Extractor, judge: Method, samples: Sequence[Sample], seed: int, threshold: float) -> Golden:
@@ -92,8 +135,14 @@ def versions(threads: int) -> dict[str, str]:
 def publish(draft: Draft, state: StateDir, graph: bytes, backbone: Backbone, work: Path) -> Bundle:
     """Write a bundle with its report under the next number, after a detector has read it and its golden pictures agree.
 
-    It is made in `work` (on the same disk) and moved as a whole; `current` is not touched. BadBundle if that fails.
+    It is made in `work` (on the same disk) and moved as a whole; `current` is not touched. BadBundle if that fails. Two
+    calibrations that end at once publish one after the other: the number stands in the report.
     """
+    with _alone(state.root):
+        return _publish(draft, state, graph, backbone, work)
+
+
+def _publish(draft: Draft, state: StateDir, graph: bytes, backbone: Backbone, work: Path) -> Bundle:
     station, product = draft.manifest.station, draft.manifest.product
     number = max(state.bundles(station, product), default=0) + 1
     made = bundles.write(work / str(number), draft.manifest, draft.arrays, draft.golden)

@@ -84,3 +84,15 @@ def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         release.scratch(StateDir(tmp_path / "file/state")),
     ):
         pass
+
+
+def test_what_a_killed_calibration_left_goes_and_that_of_a_living_one_stays(state: StateDir) -> None:
+    """The lock tells them apart: a process that is gone holds none."""
+    left = state.root / ".calibrate-killed"
+    left.mkdir(parents=True)
+    (left / "graph.onnx").touch()
+    with release.scratch(state) as living, release.scratch(state) as second:
+        assert not left.exists()
+        assert living.is_dir()
+        assert second.is_dir()
+    assert list(state.root.iterdir()) == []
