@@ -103,7 +103,8 @@ def calibrate(
     if json:
         screen.write_json(json, learning.figures(result))
     if no_activate:
-        screen.say(f"not active; to judge by it: inspectd activate {station} {result.number}")
+        of = "" if product == "default" else f" --product {product}"
+        screen.say(f"not active; to judge by it: inspectd activate {station} {result.number}{of}")
     else:
         screen.say(switch(where, station, product, result.number))
 
