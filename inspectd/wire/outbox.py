@@ -48,9 +48,3 @@ class Outbox(Generic[Id]):
     def send_all_again(self) -> None:
         """Forget what was sent: the peer is a new one."""
         self._sent_ns.clear()
-
-    def next_due_ns(self) -> int | None:
-        """When something is due next; None if nothing is kept."""
-        if len(self._sent_ns) < len(self._kept):
-            return 0
-        return min(self._sent_ns.values()) + self._again_ns if self._sent_ns else None
