@@ -47,11 +47,11 @@ class Judgement:
 def evaluate(detector: Detector, directory: Path, progress: Progress | None = None) -> Figures:
     """Judge test pictures one at a time; return the figures at the bundle's threshold, and F1's best beside them.
 
-    Keys: good, bad (counts), image_auroc, pixel_auroc, pro, f1, threshold, false_positives, false_negatives, f1_optimal,
-    f1_optimal_threshold, ms_per_image (median, without reading the file), missed (defective pictures that pass, the lowest
-    score first), rejected (good ones that fail, the highest first), settings, reasons. A figure that the pictures do not
-    allow is None, and `reasons` says why. BadInput or BadImages if the folder is laid out otherwise or its pictures are not
-    of the bundle's kind.
+    Keys: good, bad (counts), image_auroc, average_precision, pixel_auroc, pro, f1, threshold, false_positives,
+    false_negatives, f1_optimal, f1_optimal_threshold, full_recall_threshold, full_recall_false_positives, ms_per_image
+    (median, without reading the file), missed (defective pictures that pass, the lowest score first), rejected (good ones
+    that fail, the highest first), settings, reasons, curves. A figure that the pictures do not allow is None, and `reasons`
+    says why. BadInput or BadImages if the folder is laid out otherwise or its pictures are not of the bundle's kind.
     """
     shown = progress or Silent()
     tests = layout.read(directory, shown)
@@ -95,29 +95,50 @@ def collect(tests: Layout, judge: Callable[[U8], Seen], roi: Roi | None, progres
 def figures(judged: Judgement, threshold: float | None) -> Figures:
     """Return all figures, at a threshold or (None) at the one of the largest F1."""
     good, bad = judged.scores[~judged.bad], judged.scores[judged.bad]
-    no_classes = "" if len(good) and len(bad) else f"needs good and defective pictures, got {len(good)} and {len(bad)}"
-    best = None if no_classes else metrics.f1_optimal(good, bad)
-    at = best.threshold if threshold is None and best else threshold
+    both = len(good) > 0 and len(bad) > 0
+    ranked = _ranked(good, bad) if both else dict.fromkeys(_OF_BOTH)
+    at = ranked["f1_optimal_threshold"] if threshold is None else threshold
     counts = None if at is None else metrics.confusion(good, bad, at)
-    reasons = dict.fromkeys(("image_auroc", "f1", "f1_optimal", "f1_optimal_threshold"), no_classes) if no_classes else {}
-    reasons |= dict.fromkeys(("pixel_auroc", "pro"), judged.no_maps) if judged.no_maps else {}
+    reasons = {} if both else dict.fromkeys(_OF_BOTH, f"needs good and defective pictures, got {len(good)} and {len(bad)}")
+    reasons |= dict.fromkeys(_OF_PIXELS, judged.no_maps) if judged.no_maps else {}
+    pixels = None if judged.no_maps else metrics.pixel_curves(judged.maps, judged.masks)
     return {
         "good": len(good),
         "bad": len(bad),
-        "image_auroc": None if no_classes else metrics.image_auroc(good, bad),
-        "pixel_auroc": None if judged.no_maps else metrics.pixel_auroc(judged.maps, judged.masks),
-        "pro": None if judged.no_maps else metrics.pro(judged.maps, judged.masks),
-        "f1": counts.f1 if counts and not no_classes else None,
+        **ranked,
+        "pixel_auroc": pixels.auroc if pixels else None,
+        "pro": pixels.pro() if pixels else None,
+        "f1": counts.f1 if counts and both else None,
         "threshold": at,
         "false_positives": counts.false_rejects if counts else None,
         "false_negatives": counts.escaped if counts else None,
-        "f1_optimal": best.f1 if best else None,
-        "f1_optimal_threshold": best.threshold if best else None,
         "ms_per_image": judged.ms_per_image,
         "missed": [] if at is None else _named(judged, judged.bad & (judged.scores < at)),
         "rejected": [] if at is None else _named(judged, ~judged.bad & (judged.scores >= at))[::-1],
-        "reasons": reasons,
+        "reasons": reasons | ({} if both else {"f1": reasons["f1_optimal"]}),
+        "curves": _curves(good, bad, pixels, both),
     }
+
+
+_OF_PIXELS = ("pixel_auroc", "pro")
+_OF_BOTH = (
+    "image_auroc", "average_precision", "f1_optimal", "f1_optimal_threshold", "full_recall_threshold",
+    "full_recall_false_positives",
+)  # fmt: skip
+
+
+def _ranked(good: metrics.Floats, bad: metrics.Floats) -> Figures:
+    """Return the figures that need both classes and no threshold."""
+    best, all_bad = metrics.f1_optimal(good, bad), metrics.full_recall(good, bad)
+    found = (metrics.image_auroc(good, bad), metrics.average_precision(good, bad), best.f1, best.threshold)
+    return dict(zip(_OF_BOTH, (*found, all_bad.threshold, all_bad.false_rejects), strict=True))
+
+
+def _curves(good: metrics.Floats, bad: metrics.Floats, pixels: metrics.PixelCurves | None, both: bool) -> Figures:
+    """Return the curves that there are, thin enough for a file and a plot: name to x and y."""
+    found = {"roc": metrics.roc(good, bad), "precision_recall": metrics.precision_recall(good, bad)} if both else {}
+    found |= {"pixel_roc": pixels.roc, "pro": pixels.overlap} if pixels else {}
+    return {name: {"x": curve.thinned().x.tolist(), "y": curve.thinned().y.tolist()} for name, curve in found.items()}
 
 
 def _named(judged: Judgement, some: metrics.Mask) -> list[Figures]:

@@ -5,6 +5,7 @@ Scores rise with the anomaly; a part is rejected where `score >= threshold`. `go
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,51 @@ Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 PRO_LIMIT = 0.3  # MVTec AD (Bergmann et al. 2021, section 5.1): integrate to 30 % false positive pixels
+
+
+class Curve(NamedTuple):
+    """A line through points, from left to right."""
+
+    x: Floats
+    y: Floats
+
+    def area(self, limit: float = 1.0) -> float:
+        """Return the area under it from 0 to `limit`."""
+        end = int(np.searchsorted(self.x, limit, "right"))
+        x, y = np.append(self.x[:end], limit), np.append(self.y[:end], self._height(end, limit))
+        return float(np.trapezoid(y, x))
+
+    def thinned(self, points: int = 400) -> "Curve":
+        """Return at most so many of its points, evenly along its length, both ends among them."""
+        if len(self.x) <= points:
+            return self
+        length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(self.x)) + np.abs(np.diff(self.y)))])
+        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], points)))
+        kept[-1] = len(self.x) - 1
+        return Curve(self.x[kept], self.y[kept])
+
+    def _height(self, end: int, at: float) -> float:
+        """Return how high it is at `at`, which lies between points end - 1 and end."""
+        if end == len(self.x):
+            return float(self.y[-1])
+        share = (at - self.x[end - 1]) / (self.x[end] - self.x[end - 1])
+        return float(self.y[end - 1] + share * (self.y[end] - self.y[end - 1]))
+
+
+class PixelCurves(NamedTuple):
+    """Over the share of false positive pixels: the share of defective pixels found, and the mean overlap of the regions."""
+
+    roc: Curve
+    overlap: Curve
+
+    @property
+    def auroc(self) -> float:
+        """Pixel AUROC."""
+        return self.roc.area()
+
+    def pro(self, limit: float = PRO_LIMIT) -> float:
+        """Per-region overlap, integrated up to a share `limit` of false positive pixels and divided by it."""
+        return self.overlap.area(limit) / limit
 
 
 @dataclass(frozen=True)
@@ -36,8 +82,22 @@ class Confusion:
 
 def image_auroc(good: ArrayLike, bad: ArrayLike) -> float:
     """Return the probability that a bad part scores higher than a good one, ties counting half."""
+    return roc(good, bad).area()
+
+
+def roc(good: ArrayLike, bad: ArrayLike) -> Curve:
+    """Return the share of bad parts rejected over the share of good parts rejected, from (0, 0) to (1, 1)."""
     good, bad = _scores(good, bad, "image AUROC", "pictures")
-    return _area(good, bad, np.full(len(bad), 1 / len(bad)), 1.0)
+    return _curve(np.sort(good), bad, np.full(len(bad), 1 / len(bad)))
+
+
+def precision_recall(good: ArrayLike, bad: ArrayLike) -> Curve:
+    """Return the precision over the recall at each score as threshold, the highest first; before it (0, 1)."""
+    good, bad = _scores(good, bad, "precision and recall", "pictures")
+    cuts = np.unique(np.concatenate([good, bad]))[::-1]
+    rejected, false_rejects = _counts(bad, cuts), _counts(good, cuts)
+    precision = rejected / (rejected + false_rejects)
+    return Curve(np.append(0.0, rejected / len(bad)), np.append(1.0, precision))
 
 
 def average_precision(good: ArrayLike, bad: ArrayLike) -> float:
@@ -69,25 +129,23 @@ def full_recall(good: ArrayLike, bad: ArrayLike) -> Confusion:
     return confusion(good, bad, _middle(good, bad, float(bad.min())))
 
 
-def pixel_auroc(maps: Sequence[Map], masks: Sequence[Mask]) -> float:
-    """Return the AUROC of all pixels of all pictures; masks are True where defective, of their map's size."""
-    good, bad = _pixels(maps, masks, "pixel AUROC")
-    return _area(good, bad, np.full(len(bad), 1 / len(bad)), 1.0)
+def pixel_curves(maps: Sequence[Map], masks: Sequence[Mask]) -> PixelCurves:
+    """Return the curves over all pixels of all pictures; masks are True where defective, of their map's size.
 
-
-def pro(maps: Sequence[Map], masks: Sequence[Mask], limit: float = PRO_LIMIT) -> float:
-    """Return the per-region overlap, integrated up to a share `limit` of false positive pixels and divided by it.
-
-    Each connected region (8 neighbours) weighs the same, whatever its size (Bergmann et al. 2021, section 5.1).
+    For the overlap each connected region (8 neighbours) weighs the same, whatever its size (Bergmann et al. 2021, section
+    5.1).
     """
-    good, bad = _pixels(maps, masks, "PRO")
+    good, bad = _pixels(maps, masks)
     weights, count = [], 0
     for mask in masks:
         labels = regions(mask)[mask]
         sizes = np.bincount(labels)
         weights.append(1.0 / sizes[labels])
         count += len(sizes) - 1 if len(sizes) else 0
-    return _area(good, bad, np.concatenate(weights) / count, limit) / limit
+    good.sort()
+    return PixelCurves(
+        _curve(good, bad, np.full(len(bad), 1 / len(bad))), _curve(good, bad, np.concatenate(weights) / count)
+    )  # fmt: skip
 
 
 def regions(mask: Mask) -> NDArray[np.int64]:
@@ -125,32 +183,21 @@ def _root(parents: list[int], node: int) -> int:
     return node
 
 
-def _area(good: Floats | Map, bad: Floats | Map, weights: Floats, limit: float) -> float:
-    """Integrate the ROC curve, bad scores weighted (weights sum to 1), from 0 to `limit` of false positives.
+def _curve(ranked: Floats | Map, bad: Floats | Map, weights: Floats) -> Curve:
+    """Return the weight of the bad scores (all of it 1) over the share of the good ones, `ranked`, by falling threshold.
 
     At each distinct bad score the curve goes straight from (share of good above it, weight above it) to (share at or above,
     weight at or above): upright without ties, slanted with them.
     """
-    ranked = np.sort(good)
     cuts, index = np.unique(bad, return_inverse=True)
     gains = np.bincount(index, weights)[::-1]
     above = 1 - np.searchsorted(ranked, cuts[::-1], "right") / len(ranked)
     at = 1 - np.searchsorted(ranked, cuts[::-1], "left") / len(ranked)
     hits = np.concatenate([[0.0], np.minimum(np.cumsum(gains), 1.0)])  # many shares may add up to more by rounding
+    hits[-1] = 1.0
     x = np.concatenate([[0.0], np.stack([above, at], axis=1).ravel(), [1.0]])
     y = np.concatenate([[0.0], np.stack([hits[:-1], hits[1:]], axis=1).ravel(), [1.0]])
-    end = np.searchsorted(x, limit, "right")
-    x_end = np.append(x[:end], limit)
-    y_end = np.append(y[:end], _between(x, y, int(end), limit))
-    return float(np.trapezoid(y_end, x_end))
-
-
-def _between(x: Floats, y: Floats, end: int, at: float) -> float:
-    """Return the curve's height at `at`, which lies between points end - 1 and end."""
-    if end == len(x):
-        return float(y[-1])
-    share = (at - x[end - 1]) / (x[end] - x[end - 1])
-    return float(y[end - 1] + share * (y[end] - y[end - 1]))
+    return Curve(x, y)
 
 
 def _counts(scores: Floats, cuts: Floats) -> NDArray[np.int64]:
@@ -174,13 +221,13 @@ def _scores(good: ArrayLike, bad: ArrayLike, what: str, unit: str) -> tuple[Floa
     return good, bad
 
 
-def _pixels(maps: Sequence[Map], masks: Sequence[Mask], what: str) -> tuple[Map, Map]:
+def _pixels(maps: Sequence[Map], masks: Sequence[Mask]) -> tuple[Map, Map]:
     for heat, mask in zip(maps, masks, strict=True):
         if heat.shape != mask.shape:
-            raise ValueError(f"{what}: expected maps and masks of the same size, got {heat.shape} and {mask.shape}")
+            raise ValueError(f"pixel figures: expected maps and masks of the same size, got {heat.shape} and {mask.shape}")
     good = np.concatenate([heat[~mask] for heat, mask in zip(maps, masks, strict=True)] or [np.zeros(0, np.float32)])
     bad = np.concatenate([heat[mask] for heat, mask in zip(maps, masks, strict=True)] or [np.zeros(0, np.float32)])
-    _both(what, "pixels", len(good), len(bad))
+    _both("pixel figures", "pixels", len(good), len(bad))
     return good, bad
 
 

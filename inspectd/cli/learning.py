@@ -15,7 +15,7 @@ from inspectd.station.state import Current, StateDir
 
 _WORST = 10  # pictures named on the terminal
 _LISTED = {"missed": "bad, but passes", "rejected": "good, but rejected"}
-_TOLD_IN_FILES = {"settings", "reasons", "by_seed", "spread"}
+_TOLD_IN_FILES = {"settings", "reasons", "by_seed", "spread", "curves"}
 
 if TYPE_CHECKING:
     from calibration.build import CalibrationResult

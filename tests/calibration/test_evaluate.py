@@ -22,7 +22,8 @@ from tests.calibration.test_layout import mvtec
 KEYS = {
     "good", "bad", "missed", "rejected",
     "image_auroc", "pixel_auroc", "pro", "f1", "threshold", "false_positives", "false_negatives", "f1_optimal",
-    "f1_optimal_threshold", "ms_per_image", "reasons",
+    "f1_optimal_threshold", "ms_per_image", "reasons", "average_precision", "full_recall_threshold",
+    "full_recall_false_positives", "curves",
 }  # fmt: skip
 
 
@@ -45,8 +46,15 @@ def test_figures_are_those_of_the_scores_and_maps(tmp_path: Path) -> None:
     assert found["f1_optimal"] == metrics.f1_optimal(good, bad).f1
     maps = [255.0 - case.sample.pixels().astype(np.float32) for case in tests.cases]
     masks = [case.where() for case in tests.cases]
-    assert found["pixel_auroc"] == pytest.approx(metrics.pixel_auroc(maps, masks))
-    assert found["pro"] == pytest.approx(metrics.pro(maps, masks))
+    pixels = metrics.pixel_curves(maps, masks)
+    assert found["pixel_auroc"] == pytest.approx(pixels.auroc)
+    assert found["pro"] == pytest.approx(pixels.pro())
+    assert found["average_precision"] == metrics.average_precision(good, bad)
+    assert found["full_recall_threshold"] == metrics.full_recall(good, bad).threshold
+    assert found["full_recall_false_positives"] == (good >= bad.min()).sum()
+    assert found["curves"]["roc"] == {"x": metrics.roc(good, bad).x.tolist(), "y": metrics.roc(good, bad).y.tolist()}
+    overlap = metrics.Curve(*map(np.array, found["curves"]["pro"].values()))
+    assert overlap.area(0.3) / 0.3 == pytest.approx(found["pro"], abs=0.01)
     assert found["reasons"] == {}
     assert json.loads(json.dumps(found)) == found
     assert evaluate.figures(judged, None)["threshold"] == found["f1_optimal_threshold"]
@@ -73,6 +81,7 @@ def test_without_masks_pixel_figures_are_none_with_the_reason(tmp_path: Path) ->
     assert found["pro"] is None
     assert found["image_auroc"] is not None
     assert set(found["reasons"]) == {"pixel_auroc", "pro"}
+    assert set(found["curves"]) == {"roc", "precision_recall"}
     assert "ground_truth" in found["reasons"]["pro"]
 
 
@@ -83,6 +92,7 @@ def test_with_one_class_its_figures_are_none_with_the_reason(tmp_path: Path) -> 
     found = evaluate.figures(judged, 0.0)
     assert [found[key] for key in ("image_auroc", "f1", "f1_optimal")] == [None] * 3
     assert found["false_positives"] == 3
+    assert found["curves"] == {}
     assert "got 3 and 0" in found["reasons"]["image_auroc"]
     assert evaluate.figures(judged, None)["threshold"] is None
 

@@ -37,6 +37,46 @@ def test_image_auroc_and_average_precision_equal_scikit_learns(good: Scores, bad
 
 @settings(max_examples=40, deadline=None)
 @given(scores, scores)
+def test_the_roc_curve_turns_where_scikit_learns_does(good: Scores, bad: Scores) -> None:
+    """Each of its points is one of scikit-learn's, and each corner of scikit-learn's curve is one of its points."""
+    truth, both = labelled(good, bad)
+    found = points(metrics.roc(good, bad))
+    x, y, _ = sklearn.metrics.roc_curve(truth, both, drop_intermediate=False)
+    turns = np.append(True, np.append(~np.isclose(np.diff(x)[1:] * np.diff(y)[:-1], np.diff(x)[:-1] * np.diff(y)[1:]), True))
+    assert found <= points((x, y))
+    assert points((x[turns], y[turns])) <= found
+
+
+def points(curve: tuple[Scores, ...]) -> set[tuple[float, float]]:
+    return set(zip(curve[0].round(9).tolist(), curve[1].round(9).tolist(), strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(scores, scores)
+def test_the_precision_recall_curve_equals_scikit_learns(good: Scores, bad: Scores) -> None:
+    """Point by point, from no rejected part to all of them."""
+    truth, both = labelled(good, bad)
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(truth, both)
+    found = metrics.precision_recall(good, bad)
+    assert found.x == pytest.approx(recall[::-1])
+    assert found.y == pytest.approx(precision[::-1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 3000), st.integers(2, 60))
+def test_a_thinned_curve_keeps_its_ends_and_its_course(points: int, kept: int) -> None:
+    """No more points than asked for, all of them points of the curve, and about the same area under it."""
+    x = np.linspace(0, 1, points)
+    whole = metrics.Curve(x, np.sqrt(x))
+    thin = whole.thinned(kept)
+    assert len(thin.x) <= max(kept, 2)
+    assert (thin.x[0], thin.y[0], thin.x[-1], thin.y[-1]) == (0, 0, 1, 1)
+    assert set(thin.x) <= set(whole.x)
+    assert thin.area() == pytest.approx(whole.area(), abs=0.5 / (kept - 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(scores, scores)
 def test_the_f1_optimal_threshold_is_the_best_of_all_thresholds(good: Scores, bad: Scores) -> None:
     """No threshold gives a larger F1 (scikit-learn's), and the counts are those at the threshold returned."""
     truth, both = labelled(good, bad)
@@ -119,9 +159,10 @@ def test_pixel_auroc_and_pro_equal_independent_ones(seed: int, levels: int | Non
     maps, masks = pictures(seed, levels)
     truth = np.concatenate([mask.ravel() for mask in masks])
     heat = np.concatenate([heat.ravel() for heat in maps])
-    assert metrics.pixel_auroc(maps, masks) == pytest.approx(sklearn.metrics.roc_auc_score(truth, heat))
+    found = metrics.pixel_curves(maps, masks)
+    assert found.auroc == pytest.approx(sklearn.metrics.roc_auc_score(truth, heat))
     for limit in (0.05, 0.3):
-        assert metrics.pro(maps, masks, limit) == pytest.approx(swept_pro(maps, masks, limit), abs=1e-9)
+        assert found.pro(limit) == pytest.approx(swept_pro(maps, masks, limit), abs=1e-9)
 
 
 def test_pro_weighs_a_small_region_like_a_large_one() -> None:
@@ -130,10 +171,16 @@ def test_pro_weighs_a_small_region_like_a_large_one() -> None:
     mask[:5] = mask[9, 9] = True
     heat[:5] = 1
     heat[9, 9] = -1
-    assert metrics.pro([heat], [mask]) == pytest.approx(0.5)
+    assert metrics.pixel_curves([heat], [mask]).pro() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("figure", [metrics.image_auroc, metrics.average_precision, metrics.f1_optimal, metrics.full_recall])
+FIGURES = [
+    metrics.image_auroc, metrics.average_precision, metrics.f1_optimal, metrics.full_recall, metrics.roc,
+    metrics.precision_recall,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("figure", FIGURES)
 def test_a_missing_class_is_named(figure) -> None:
     """A figure that needs both classes says which one is not there."""
     with pytest.raises(BadInput, match="got 0 good and 2 defective"):
@@ -147,13 +194,12 @@ def test_a_missing_class_is_named(figure) -> None:
 def test_pixel_figures_without_defects_or_with_masks_of_another_size_are_refused() -> None:
     """No defective pixel, no picture at all, a mask of another size: each says so."""
     heat = np.zeros((4, 4), np.float32)
-    for figure in (metrics.pixel_auroc, metrics.pro):
-        with pytest.raises(BadInput, match="got 16 good and 0 defective"):
-            figure([heat], [np.zeros((4, 4), bool)])
-        with pytest.raises(BadInput, match="got 0 good and 0 defective"):
-            figure([], [])
-        with pytest.raises(ValueError, match="same size"):
-            figure([heat], [np.zeros((4, 5), bool)])
+    with pytest.raises(BadInput, match="got 16 good and 0 defective"):
+        metrics.pixel_curves([heat], [np.zeros((4, 4), bool)])
+    with pytest.raises(BadInput, match="got 0 good and 0 defective"):
+        metrics.pixel_curves([], [])
+    with pytest.raises(ValueError, match="same size"):
+        metrics.pixel_curves([heat], [np.zeros((4, 5), bool)])
 
 
 @pytest.mark.parametrize("bad", range(1, 120))
