@@ -1,31 +1,21 @@
-"""report.html: what an engineer reads before releasing a bundle, and signs. The one home of matplotlib.
+"""report.html: what an engineer reads before releasing a bundle, and signs.
 
 One self-contained file: warnings first, then the scores with the threshold, the parts nearest to a wrong verdict, and all
 that is needed to make the same bundle again.
 """
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from calibration import page
+from calibration import charts, page
 from calibration.page import Markup, fill
 from inspectd import image
-from inspectd.errors import MissingExtra
 from inspectd.vision.bundle import Manifest
 
-try:
-    import matplotlib as mpl
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-except ModuleNotFoundError as error:
-    raise MissingExtra("the report is drawn with the package matplotlib: pip install 'inspectd[calibrate]'") from error
-
-_GOOD, _BAD, _INK = "#2f6f9f", "#c2452d", "#1b2430"
 _TILE_PX = 260  # height and width of a picture in a sheet, three to a row of A4
 
 
@@ -97,32 +87,8 @@ def _scores(report: Report) -> Markup:
         (rule + (", active" if found.value == report.manifest.threshold else ""), f"{found.value:.5g}", found.how)
         for rule, found in report.manifest.thresholds.items()
     ]
-    return page.section("Scores and threshold", _histogram(report), page.table(("Rule", "Threshold", "How it was found"), rows))
-
-
-def _histogram(report: Report) -> Markup:
-    """Draw the scores of good and bad parts over each other, with the active threshold."""
-    scores = np.concatenate([report.good_scores, report.bad_scores])
-    edges = np.histogram_bin_edges(scores, bins=min(60, max(10, len(scores) // 5))).tolist()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "inspectd", "font.family": "sans-serif", "font.size": 9}):
-        figure = Figure(figsize=(8.4, 2.9), layout="constrained")
-        axes = figure.add_subplot()
-        axes.hist(report.good_scores, edges, color=_GOOD, alpha=0.75, label=f"good ({len(report.good_scores)})")
-        if len(report.bad_scores):
-            axes.hist(report.bad_scores, edges, color=_BAD, alpha=0.6, label=f"bad ({len(report.bad_scores)})")
-        axes.axvline(report.manifest.threshold, color=_INK, linewidth=1.4, label="threshold")
-        _style(axes)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    svg = out.getvalue()
-    return Markup(svg[svg.index("<svg") :])
-
-
-def _style(axes: Axes) -> None:
-    axes.set_xlabel("score: PASS below the threshold, FAIL from it on")
-    axes.set_ylabel("parts")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    drawn = Markup(charts.histogram(report.good_scores, report.bad_scores, report.manifest.threshold))
+    return page.section("Scores and threshold", drawn, page.table(("Rule", "Threshold", "How it was found"), rows))
 
 
 def _sheets(report: Report) -> list[Markup]:
