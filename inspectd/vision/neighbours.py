@@ -1,20 +1,22 @@
 """Nearest neighbours in a memory bank: exact, Euclidean, float32, in bounded memory.
 
-One matrix product finds the neighbour: |q - b|² = |q|² - 2 (q·b - |b|²/2), so the nearest b has the largest q·b - |b|²/2,
-which is the product of q with a 1 appended and b with -|b|²/2 appended. Its distance is then worked out from the difference
-itself, since the product loses digits where q and b are close; so it does not depend on how queries were batched.
-
-Pruning by PCA bounds (a product in 64 of 152 dimensions, then only the pairs whose bound allows) was measured on 784 patches
-against 6,000 vectors, one thread: 18 ms for good parts but 33 ms for defective ones, where this product takes 20 ms for
-either, three quarters of it at the processor's peak. A verdict must not take longest where the part is bad.
+The nearest vector comes from the compiled search (scan.py) where the processor can run it, else from a matrix product:
+|q - b|² = |q|² - 2 (q·b - |b|²/2), so the nearest b has the largest q·b - |b|²/2, which is the product of q with a 1 appended
+and b with -|b|²/2 appended. Distances are then worked out from the difference itself, since the product loses digits where q
+and b are close; so they do not depend on how queries were batched. The k nearest are asked of single patches only and always
+come from the product.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
+
+from inspectd.vision import scan
+from inspectd.vision.scan import Scan, Way
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -23,8 +25,14 @@ _BLOCK = 4_000_000  # values of one product held at a time, 16 MB
 
 
 def use_threads(threads: int) -> None:
-    """Let matrix products of this process use so many threads; else they take every core from the line's other processes."""
+    """Let searches and matrix products of this process use so many threads; else they take every core from the others."""
     threadpool_limits(limits=threads, user_api="blas")
+    scan.crew.resize(threads)
+
+
+def way() -> Way | Literal["numpy"]:
+    """How this machine searches: by the compiled search for its processor, or by NumPy."""
+    return next(iter(scan.ways()), "numpy")
 
 
 class Found(NamedTuple):
@@ -37,15 +45,22 @@ class Found(NamedTuple):
 class Neighbours:
     """A bank of N vectors of d values, N at least 1."""
 
-    def __init__(self, bank: F32) -> None:
+    def __init__(self, bank: F32, by: Way | Literal["numpy"] | None = None) -> None:
+        """Search `by` the best way of this machine, or by one of them."""
         self.bank = np.ascontiguousarray(bank, np.float32)
-        self._centre = self.bank.mean(axis=0)  # far from the origin the product would lose digits
-        centred = self.bank - self._centre
-        half_norms = np.einsum("nd,nd->n", centred, centred, dtype=np.float64) / 2
-        self._columns = np.ascontiguousarray(np.column_stack([centred, -half_norms]).astype(np.float32).T)
+        by = by or way()
+        self._scan = None if by == "numpy" or not scan.codable(self.bank) else Scan(self.bank, by)
+
+    @property
+    def way(self) -> Way | Literal["numpy"]:
+        """How this bank is searched."""
+        return self._scan.way if self._scan else "numpy"
 
     def nearest(self, queries: F32) -> Found:
         """Nearest bank vector of each query [n,d]: distances [n] and indices [n]."""
+        if self._scan:
+            found = self._scan.nearest(queries)
+            return Found(found.distances, found.indices)
         indices = np.empty(len(queries), np.int64)
         for rows, closeness in self._blocks(queries):
             np.argmax(closeness, axis=1, out=indices[rows])
@@ -66,7 +81,16 @@ class Neighbours:
     def _blocks(self, queries: F32) -> Iterator[tuple[slice, F32]]:
         """Rows of queries, and q·b - |b|²/2 [rows,N] for them, in bounded memory."""
         step = max(1, _BLOCK // len(self.bank))
-        extended = np.column_stack([queries - self._centre, np.ones(len(queries), np.float32)])
+        centre, columns = self._centred
+        extended = np.column_stack([queries - centre, np.ones(len(queries), np.float32)])
         for start in range(0, len(queries), step):
             rows = slice(start, start + step)
-            yield rows, extended[rows] @ self._columns
+            yield rows, extended[rows] @ columns
+
+    @cached_property
+    def _centred(self) -> tuple[F32, F32]:
+        """The bank's centre, without which the product would lose digits far from the origin, and its columns."""
+        centre = self.bank.mean(axis=0)
+        centred = self.bank - centre
+        half_norms = np.einsum("nd,nd->n", centred, centred, dtype=np.float64) / 2
+        return centre, np.ascontiguousarray(np.column_stack([centred, -half_norms]).astype(np.float32).T)
