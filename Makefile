@@ -3,13 +3,13 @@ PYTHON ?= python3
 SEED ?=
 .PHONY: demo test test-fast test-export check format clean
 
-# each environment is made once, and again when pyproject.toml changes
-.venv/installed: pyproject.toml
+# each environment is made once, and again when pyproject.toml or what is compiled changes
+.venv/installed: pyproject.toml inspectd/vision/scan.c inspectd/vision/scan.h
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[cpu,calibrate,demo,dev]'
 	touch $@
 
-.venv-demo/installed: pyproject.toml
+.venv-demo/installed: pyproject.toml inspectd/vision/scan.c inspectd/vision/scan.h
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/pip install --quiet --disable-pip-version-check --editable '.[cpu,calibrate,demo]'
 	touch $@
