@@ -1,5 +1,6 @@
 """The calibration of a station, top to bottom: pictures, patch vectors, banks, threshold, bundle, report."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calibration import findings, fitting, graphs, pictures, release, report
-from calibration.features import Extractor, Features, Indices
+from calibration import ensemble, findings, fitting, graphs, pictures, release, report
+from calibration.ensemble import Learnt, Opinions, Panel, Pupil
+from calibration.features import MEMORY, Extractor, Features, Indices
 from calibration.findings import Findings, Rule
-from calibration.fitting import Judged, Learnt
 from calibration.job import Job, Options, accept
 from calibration.pictures import Files, Pictures, Sample
 from calibration.progress import Progress, Silent, Timed
@@ -19,7 +20,7 @@ from inspectd import clock
 from inspectd.errors import Interrupted
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
-from inspectd.vision import neighbours, scoring
+from inspectd.vision import neighbours
 from inspectd.vision.bundle import Bundle, FoundThreshold, Manifest, Member
 
 _SHOWN = 9  # pictures in each sheet of the report
@@ -50,9 +51,8 @@ class _Outcome:
     """All that was found out, before it is written down."""
 
     pictures: Pictures
-    extractor: Extractor
     learnt: Learnt
-    bad: Judged
+    bad: Opinions
     findings: Findings
 
 
@@ -73,78 +73,74 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     timed = Timed(progress or Silent())
     try:
         with release.scratch(state) as work:
-            graph = _graph(job, state)
-            outcome = _learn(job, files, work / f"{graphs.store(work, graph)}.onnx", timed)
+            cut = job.graphs(state.backbones)
+            stored = [graphs.store(work, graph) for graph in cut]
+            outcome = _learn(job, files, [work / f"{sha256}.onnx" for sha256 in stored], timed)
             seconds = timed.seconds()
             advance = timed.stage("bundle and report", 1)
             draft = _draft(job, outcome, seconds)
-            bundle = release.publish(draft, state, graph, outcome.extractor.backbone, work)
+            backbones = [extractor.backbone for extractor in outcome.learnt.panel.extractors]
+            bundle = release.publish(draft, state, dict(zip(stored, cut, strict=True)), backbones, work)
             advance(1)
     except KeyboardInterrupt:
         raise Interrupted("calibration stopped; nothing was written") from None
     return _result(bundle, outcome.findings, draft.warnings, timed.seconds())
 
 
-def _graph(job: Job, state: StateDir) -> bytes:
-    method = job.station.method
-    return graphs.cut(graphs.base_graph(method.backbone, state.backbones), method.layers, method.patch)
-
-
-def _learn(job: Job, files: Files, graph: Path, timed: Timed) -> _Outcome:
+def _learn(job: Job, files: Files, graphs: Sequence[Path], timed: Timed) -> _Outcome:
     """Find out all that there is to find out from the pictures."""
-    method, seed = job.station.method, job.station.seed
     found = pictures.gather(files, job.station.group_by, timed)
-    extractor = job.extractor(found.good[0], graph)
+    extractors = job.extractors(found.good[0], graphs)
     split = job.split([sample.group for sample in found.good])  # again: copies count once, and only their bytes tell them
-    fitting.check_enough(split, extractor.patches, method.bank)
-    features = Features(extractor, found.good, seed, timed.stage("patch vectors", len(found.good)))
-    learnt = fitting.learn(features, split, method, seed, timed)
-    judge = fitting.judge(learnt.fitted, method, extractor)
-    advance = timed.stage("scores of bad parts", len(found.bad))
-    known = fitting.score(
-        judge, lambda some: extractor.see([found.bad[i] for i in some]), np.arange(len(found.bad)), extractor.threads, advance
-    )
+    for extractor, (_, method) in zip(extractors, job.methods, strict=True):
+        fitting.check_enough(split, extractor.patches, method.bank)
+    learnt = ensemble.learn(_pupils(job, extractors, found.good, timed), split, job.station.seed, timed)
+    advance = timed.stage("scores of bad parts", len(found.bad) * len(extractors))
+    known = learnt.panel.see(found.bad, job.options.threads, advance)
     groups = [found.good[i].group for i in learnt.good.pictures]
     verdict = findings.find(learnt.good.scores, groups, known.scores, job.rule, job.rate, exact=learnt.exact)
-    return _Outcome(found, extractor, learnt, known, verdict)
+    return _Outcome(found, learnt, known, verdict)
+
+
+def _pupils(job: Job, extractors: Sequence[Extractor], good: Sequence[Sample], progress: Progress) -> list[Pupil]:
+    """Let every member see the good parts."""
+    advance, share = progress.stage("patch vectors", len(good) * len(extractors)), MEMORY // len(extractors)
+    return [
+        Pupil(method, extractor, Features(extractor, good, job.station.seed, advance, share))
+        for extractor, (_, method) in zip(extractors, job.methods, strict=True)
+    ]
 
 
 def _draft(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> release.Draft:
     """Put the bundle together: manifest, arrays, golden pictures, report."""
-    found, extractor, verdict = outcome.pictures, outcome.extractor, outcome.findings
-    judge = fitting.judge(outcome.learnt.fitted, job.station.method, extractor)
+    found, verdict = outcome.pictures, outcome.findings
     chosen = [found.good[i] for i in outcome.learnt.golden]
-    golden = release.golden(extractor, judge, chosen, job.station.seed, verdict.active.value)
+    golden = release.golden(outcome.learnt.panel, chosen, job.station.seed, verdict.active.value)
     blind = int((~golden.defective_failed).sum())
     good, bad = _named(found.good, outcome.learnt.good), _named(found.bad, outcome.bad)
     told = findings.warnings(verdict, good, bad, found.repeated, blind)
     page = partial(_report, outcome, told)
-    return release.Draft(_manifest(job, outcome, seconds), _arrays(outcome), golden, told, page)
+    return release.Draft(_manifest(job, outcome, seconds), _arrays(outcome.learnt.panel), golden, told, page)
 
 
-def _named(samples: list[Sample], judged: Judged) -> findings.Named:
+def _named(samples: list[Sample], judged: Opinions) -> findings.Named:
     return findings.Named(judged.scores, [samples[i].name for i in judged.pictures])
 
 
 def _report(outcome: _Outcome, told: list[str], sealed: Manifest, number: int) -> bytes:
     good, bad = outcome.learnt.good, outcome.bad
-    good_sheet = _sheet(outcome.extractor, outcome.pictures.good, good, sealed, np.argsort(-good.scores, kind="stable"))
-    bad_sheet = _sheet(outcome.extractor, outcome.pictures.bad, bad, sealed, np.argsort(bad.scores, kind="stable"))
+    good_sheet = _sheet(outcome.learnt.panel, outcome.pictures.good, good, np.argsort(-good.scores, kind="stable"))
+    bad_sheet = _sheet(outcome.learnt.panel, outcome.pictures.bad, bad, np.argsort(bad.scores, kind="stable"))
     return report.render(report.Report(sealed, number, told, good.scores, bad.scores, good_sheet, bad_sheet))
 
 
 def _manifest(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> Manifest:
-    method, extractor, active = job.station.method, outcome.extractor, outcome.findings.active
-    member = Member(
-        method=method.kind, backbone=extractor.backbone.sha256, backbone_name=method.backbone, layers=method.layers,
-        patch=method.patch, input_px=extractor.input_px, score=method.score, sigma=method.sigma,
-        arrays={name: name for name in vars(outcome.learnt.fitted)},
-    )  # fmt: skip
+    active = outcome.findings.active
     everything = [*outcome.pictures.good, *outcome.pictures.bad]
     return Manifest(
         station=job.station.station,
         product=job.product,
-        members=(member,),
+        members=tuple(_members(outcome.learnt.panel)),
         picture=job.picture(everything[0]),
         threshold=active.value,
         thresholds={rule: FoundThreshold(**vars(found)) for rule, found in outcome.findings.thresholds.items()},
@@ -157,23 +153,31 @@ def _manifest(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> Manifes
     )
 
 
-def _arrays(outcome: _Outcome) -> dict[str, npt.NDArray[Any]]:
+def _members(panel: Panel) -> Iterator[Member]:
+    """Describe each member as the manifest does."""
+    for i, (method, extractor) in enumerate(zip(panel.methods, panel.extractors, strict=True)):
+        yield Member(
+            method=method.kind, backbone=extractor.backbone.sha256, backbone_name=method.backbone, layers=method.layers,
+            patch=method.patch, input_px=method.size_px, stride=method.stride, tiling=method.tiling, score=method.score,
+            sigma=method.sigma, retrieve=method.retrieve, scale=panel.scales[i], weight=method.weight,
+            arrays={name: panel.role(i, name) for name in panel.fitted[i]},
+        )  # fmt: skip
+
+
+def _arrays(panel: Panel) -> dict[str, npt.NDArray[Any]]:
     """Return the bundle's arrays by role."""
-    mask = outcome.extractor.mask
-    return {**vars(outcome.learnt.fitted)} | ({} if mask is None else {"mask": mask.astype(np.uint8)})
+    mask = panel.extractors[0].mask
+    arrays = {panel.role(i, name): array for i, fitted in enumerate(panel.fitted) for name, array in fitted.items()}
+    return arrays | ({} if mask is None else {"mask": mask.astype(np.uint8)})
 
 
-def _sheet(extractor: Extractor, samples: list[Sample], judged: Judged, sealed: Manifest, order: Indices) -> list[report.Shown]:
+def _sheet(panel: Panel, samples: list[Sample], said: Opinions, order: Indices) -> list[report.Shown]:
     """Return the first pictures of an order, with heat maps of the distances by which they were scored."""
-    picture, member, backbone = sealed.picture, sealed.members[0], extractor.backbone
-    heat = scoring.heat(
-        extractor.grid, member.input_px, picture.judged_px, backbone.stride, backbone.offset, member.map_sigma_px
-    )
     shown = []
     for i in order[:_SHOWN]:
-        sample = samples[judged.pictures[i]]
-        pixels = extractor.cut(sample.pixels())
-        shown.append(report.Shown(sample.name, float(judged.scores[i]), pixels, heat(judged.distances[i])))
+        sample = samples[said.pictures[i]]
+        pixels = panel.extractors[0].cut(sample.pixels())
+        shown.append(report.Shown(sample.name, float(said.scores[i]), pixels, panel.heat_map(said, i)))
     return shown
 
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from calibration import parallel
 from calibration.pictures import Sample
 from calibration.progress import Advance
-from inspectd.station.schema import Roi
-from inspectd.vision import preprocess
+from inspectd.station.schema import Roi, Tiling
+from inspectd.vision import forward
 from inspectd.vision.backbone import Backbone
+from inspectd.vision.view import Lens, View
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -39,6 +40,9 @@ class Extractor:
     roi: Roi | None = None
     mask: Mask | None = None  # [H,W] of the roi's size, True where judged
     threads: int = 1  # batches at a time
+    stride: int = 1  # every so many-th patch
+    tiling: Tiling | None = None
+    size: tuple[int, int] | None = None  # of the pictures as ingest sends them; None: of several sizes, without tiles
 
     def cut(self, pixels: U8) -> U8:
         """Cut the roi from a camera's picture, as ingest does."""
@@ -47,26 +51,43 @@ class Extractor:
 
     def vectors(self, pictures: Iterable[U8]) -> F32:
         """Patch vectors float32 [B,h,w,d] of B pictures as ingest sends them."""
-        return self.backbone.run(np.stack([preprocess.prepare(pixels, self.input_px, self.mask) for pixels in pictures]))
+        inputs = np.concatenate([self.view(pixels.shape[:2]).prepare(pixels) for pixels in pictures])
+        return self.lens.gather(forward.run([(self.backbone, inputs)])[0])
 
     def see(self, samples: Sequence[Sample]) -> F32:
         """Read pictures; their patch vectors [B,h,w,d]."""
         return self.vectors(self.cut(sample.pixels()) for sample in samples)
 
+    @cached_property
+    def lens(self) -> Lens:
+        """How it sees, whatever the picture's size."""
+        return Lens(self.input_px, self.backbone.stride, self.backbone.offset, self.stride, self.tiling)
+
+    def view(self, size: tuple[int, ...] | None = None) -> View:
+        """How it sees pictures of a size, by default its own."""
+        height, width = size or self.size or (self.input_px if self.mask is None else self.mask.shape)
+        if (height, width) not in self._views:
+            self._views[height, width] = View(self.lens, (height, width), self.mask)
+        return self._views[height, width]
+
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of patches."""
-        return self.input_px[0] // self.backbone.stride, self.input_px[1] // self.backbone.stride
+        """Rows and columns of patches, those of all tiles side by side."""
+        return self.lens.grid
 
-    @cached_property
+    @property
     def judged(self) -> Mask | None:
         """The patches [h,w] that count; None: all."""
-        return None if self.mask is None else preprocess.judged_cells(self.mask, self.grid)
+        return None if self.mask is None else self.view().judged
 
     @property
     def patches(self) -> int:
         """How many patches of a picture count."""
         return self.grid[0] * self.grid[1] if self.judged is None else int(self.judged.sum())
+
+    @cached_property
+    def _views(self) -> dict[tuple[int, int], View]:
+        return {}
 
 
 class Features:
@@ -76,12 +97,15 @@ class Features:
     its bank chosen, and its channels' sums, from which any subset has its mean and scale.
     """
 
-    def __init__(self, extractor: Extractor, samples: Sequence[Sample], seed: int, advance: Advance) -> None:
+    def __init__(
+        self, extractor: Extractor, samples: Sequence[Sample], seed: int, advance: Advance, memory: int | None = None
+    ) -> None:
+        """Keep the vectors in at most `memory` bytes, by default MEMORY."""
         self.extractor, self.samples = extractor, samples
         n, d, each = len(samples), extractor.backbone.channels, min(extractor.patches, -(-DRAWN // max(1, len(samples))))
         self._drawn = np.empty((n, each, d), np.float32)
         self._sums, self._squares = np.empty((n, d)), np.empty((n, d))
-        fits = n * extractor.grid[0] * extractor.grid[1] * d * 4 <= MEMORY
+        fits = n * extractor.grid[0] * extractor.grid[1] * d * 4 <= (MEMORY if memory is None else memory)
         self._kept: dict[int, F32] | None = {} if fits else None
         parallel.each(partial(self._take_in, seed), batches(np.arange(n)), extractor.threads, advance)
 

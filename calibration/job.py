@@ -1,21 +1,24 @@
 """What a calibration is asked for, checked against the station file before any work is done, and how the station sees."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from calibration import threshold
+from calibration import graphs, threshold
 from calibration.features import Extractor, Mask
 from calibration.findings import Rule
 from calibration.pictures import Sample, problem
 from calibration.threshold import Rate, Split
 from inspectd import image
 from inspectd.errors import BadImage, BadInput, ConfigError, Problem
-from inspectd.station.schema import Config, Station, Threshold
+from inspectd.station import load
+from inspectd.station.document import Key
+from inspectd.station.schema import Config, Method, Station, Threshold
+from inspectd.vision import tiles
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import PictureSpec
 
@@ -57,16 +60,49 @@ class Job:
             dealt.support(self.rate)
         return dealt
 
-    def extractor(self, like: Sample, graph: Path) -> Extractor:
-        """Return how the station sees; ConfigError if its roi or mask does not fit pictures like this one."""
+    @property
+    def methods(self) -> list[tuple[Key, Method]]:
+        """The members, each with the key of the station file under which it stands."""
+        members = self.station.method.members
+        single = isinstance(self.station.method, Method)
+        return [(("method",) if single else ("method", "members", str(i)), member) for i, member in enumerate(members)]
+
+    def problem(self, key: Key, expected: str, got: str, hint: str = "") -> Problem:
+        """Return what is wrong at a key of the station file, with its line."""
+        return Problem(self.file, load.read_yaml(self.file).line(key), ".".join(key), expected, got, hint)
+
+    def graphs(self, backbones: Path) -> list[bytes]:
+        """Cut each member's graph; ConfigError naming every backbone that is not there and every layer that one lacks."""
+        bases, problems = [], []
+        for key, method in self.methods:
+            try:
+                bases.append(graphs.base_graph(method.backbone, backbones))
+            except BadInput as error:
+                expected = str(error).partition("expected ")[2]
+                problems.append(self.problem((*key, "backbone"), expected, method.backbone))
+                continue
+            offered = graphs.layers_of(bases[-1])
+            if not set(method.layers) <= offered.keys():
+                expected = f"layers that {method.backbone} offers, out of {list(offered)}"
+                problems.append(self.problem((*key, "layers"), expected, str(list(method.layers))))
+        if problems:
+            raise ConfigError(problems)
+        return [graphs.cut(base, method.layers, method.patch) for base, (_, method) in zip(bases, self.methods, strict=True)]
+
+    def extractors(self, like: Sample, files: Sequence[Path]) -> list[Extractor]:
+        """Return how each member sees; ConfigError if roi, mask or tiles do not fit pictures like this one."""
         problems = _roi_problems(self, like)
         roi = self.station.roi
         size = (like.height, like.width) if roi is None else (roi.height, roi.width)
         mask = None if self.station.mask is None or problems else _mask(self, size, problems)
+        problems += [problem for key, method in self.methods for problem in _tiling_problems(self, key, method, size)]
         if problems:
             raise ConfigError(problems)
-        side = self.station.method.input_px
-        return Extractor(Backbone.open(graph), (side, side), roi, mask, self.options.threads)
+        opened = {graph: Backbone.open(graph) for graph in set(files)}
+        return [
+            Extractor(opened[graph], method.size_px, roi, mask, self.options.threads, method.stride, method.tiling, size)
+            for graph, (_, method) in zip(files, self.methods, strict=True)
+        ]
 
     def picture(self, like: Sample) -> PictureSpec:
         """Return what pictures the station sends, given one of them; after `extractor` has read the mask."""
@@ -109,6 +145,17 @@ def _roi_problems(job: Job, like: Sample) -> list[Problem]:
         return []
     got = f"x {roi.x}, y {roi.y}, {roi.width} x {roi.height}"
     return [Problem(job.file, None, "roi", f"a rectangle inside the pictures of {like.width} x {like.height}", got)]
+
+
+def _tiling_problems(job: Job, key: Key, method: Method, size: tuple[int, int]) -> Iterator[Problem]:
+    """Say which of a method's tiles do not fit a roi [H,W]."""
+    if method.tiling is None:
+        return
+    for side, count in zip(size, (method.tiling.rows, method.tiling.columns), strict=True):
+        wrong = tiles.problem(side, count, method.tiling.overlap_px)
+        if wrong:
+            yield job.problem((*key, "tiling", *([wrong.key] if wrong.key else [])), wrong.expected, wrong.got)
+            return
 
 
 def _mask(job: Job, size: tuple[int, int], problems: list[Problem]) -> Mask | None:

@@ -24,6 +24,17 @@ class Silent:
         return lambda _done: None
 
 
+class Numbered:
+    """Tells of one of several who take the same steps: its name stands behind each stage's."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name = progress, name
+
+    def stage(self, name: str, total: int) -> Advance:
+        """Begin a stage of this one."""
+        return self._progress.stage(f"{name}, {self._name}", total)
+
+
 class Timed:
     """Passes everything on, and keeps how long each stage took."""
 

@@ -6,17 +6,17 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 import inspectd
 from calibration import defects, graphs
-from calibration.features import U8, Extractor, Mask
+from calibration.ensemble import Panel
+from calibration.features import U8, Mask
 from calibration.pictures import Sample
 from inspectd.errors import BadBundle, BadInput
 from inspectd.station.state import StateDir, replace, to_disk
@@ -25,7 +25,6 @@ from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Array, Bundle, Manifest
 from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
-from inspectd.vision.methods import Method
 
 REPORT = "report.html"
 _SCRATCH = ".calibrate-"
@@ -98,23 +97,20 @@ def _remove_left(folder: Path) -> None:
     os.close(held)
 
 
-def golden(extractor: Extractor, judge: Method, samples: Sequence[Sample], seed: int, threshold: float) -> Golden:
-    """Score good pictures that the bank does not contain, and the same with synthetic defects."""
-
-    def score(pictures: Iterable[U8]) -> npt.NDArray[np.float64]:
-        return judge.judge(extractor.vectors(pictures)).scores
-
+def golden(panel: Panel, samples: Sequence[Sample], seed: int, threshold: float) -> Golden:
+    """Score good pictures that no bank contains, and the same with synthetic defects."""
+    extractor = panel.extractors[0]  # all members see the same roi and mask
     good = np.stack([extractor.cut(sample.pixels()) for sample in samples])
     defective = np.empty_like(good)
     for i, pixels in enumerate(good):
         best = -np.inf
         for painted in _painted(pixels, defects.KINDS[i % len(defects.KINDS)], seed, extractor.mask):
-            reached = float(score([painted])[0])
+            reached = float(panel.score([painted])[0])
             if reached > best:
                 best, defective[i] = reached, painted
             if best >= threshold:
                 break
-    good_scores, defective_scores = score(good), score(defective)
+    good_scores, defective_scores = panel.score(good), panel.score(defective)
     return Golden(good, defective, good_scores, defective_scores, good_scores >= threshold, defective_scores >= threshold)
 
 
@@ -132,31 +128,33 @@ def versions(threads: int) -> dict[str, str]:
     return {"inspectd": inspectd.__version__, "python": python, **libraries, "processor": _processor(), "threads": used}
 
 
-def publish(draft: Draft, state: StateDir, graph: bytes, backbone: Backbone, work: Path) -> Bundle:
+def publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones: Sequence[Backbone], work: Path) -> Bundle:
     """Write a bundle with its report under the next number, after a detector has read it and its golden pictures agree.
 
-    It is made in `work` (on the same disk) and moved as a whole; `current` is not touched. BadBundle if that fails. Two
-    calibrations that end at once publish one after the other: the number stands in the report.
+    `cut` are its graphs by sha256, `backbones` the same at work. It is made in `work` (on the same disk) and moved as a whole;
+    `current` is not touched. BadBundle if that fails. Two calibrations that end at once publish one after the other: the
+    number stands in the report.
     """
     with _alone(state.root):
-        return _publish(draft, state, graph, backbone, work)
+        return _publish(draft, state, cut, backbones, work)
 
 
-def _publish(draft: Draft, state: StateDir, graph: bytes, backbone: Backbone, work: Path) -> Bundle:
+def _publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones: Sequence[Backbone], work: Path) -> Bundle:
     station, product = draft.manifest.station, draft.manifest.product
     number = max(state.bundles(station, product), default=0) + 1
     made = bundles.write(work / str(number), draft.manifest, draft.arrays, draft.golden)
     replace(made.directory / REPORT, draft.report(made.manifest, number))
-    Detector.open(made.directory, backbones={backbone.sha256: backbone})
+    Detector.open(made.directory, backbones={backbone.sha256: backbone for backbone in backbones})
     target = state.bundle(station, product, number)
-    new_graph = not (state.backbones / f"{backbone.sha256}.onnx").exists()
+    new = [path for path in (state.backbones / f"{sha256}.onnx" for sha256 in cut) if not path.exists()]
     try:
-        graphs.store(state.backbones, graph)
+        for graph in cut.values():
+            graphs.store(state.backbones, graph)
         target.parent.mkdir(parents=True, exist_ok=True)
         made.directory.rename(target)
     except BaseException as error:  # Ctrl-C too must not leave a graph that no bundle names
-        if new_graph:
-            (state.backbones / f"{backbone.sha256}.onnx").unlink(missing_ok=True)
+        for path in new:
+            path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise BadBundle(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
         raise

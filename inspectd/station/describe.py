@@ -4,7 +4,7 @@ import types
 import typing
 from typing import Any
 
-from msgspec import Meta, Struct, inspect
+from msgspec import Meta, Struct
 
 
 def describe(annotation: Any) -> str:
@@ -15,10 +15,7 @@ def describe(annotation: Any) -> str:
 
 def description(annotation: Any) -> str:
     """Give the schema's sentence on a field."""
-    info = inspect.type_info(annotation)
-    if isinstance(info, inspect.Metadata) and info.extra_json_schema:
-        return str(info.extra_json_schema.get("description", ""))
-    return ""
+    return next((meta.description for meta in reversed(_metas(annotation)) if meta.description), "")
 
 
 def choices(annotation: Any) -> list[Any]:
@@ -32,12 +29,15 @@ def takes_nothing(annotation: Any) -> bool:
     return types.NoneType in members(annotation)
 
 
+def structs_of(annotation: Any) -> list[type[Struct]]:
+    """Structs of which a field holds one: `Roi | None` holds a Roi."""
+    kinds = map(bare, members(annotation))
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct)]
+
+
 def struct_of(annotation: Any) -> type[Struct] | None:
-    """Struct that a field holds (`Roi | None` holds a Roi), None for anything else."""
-    for member in map(bare, members(annotation)):
-        if isinstance(member, type) and issubclass(member, Struct):
-            return member
-    return None
+    """Struct that a field holds, the last if it takes several; None for anything else."""
+    return next(reversed(structs_of(annotation)), None)
 
 
 def bare(annotation: Any) -> Any:
@@ -58,7 +58,8 @@ def _describe(annotation: Any) -> str:
         words = ", ".join(map(str, typing.get_args(inner)))
         return f"one of {words}" if len(typing.get_args(inner)) > 1 else words
     if origin is tuple:
-        return f"a list [a, b], each {describe(typing.get_args(inner)[0])}"
+        item = typing.get_args(inner)[0]
+        return "a list of keys and values" if struct_of(item) else f"a list [a, b], each {describe(item)}"
     if inner is bool:
         return "true or false"
     if inner in (int, float):

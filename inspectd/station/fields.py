@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import NODEFAULT, Struct, structs
 
-from inspectd.station.describe import bare, choices, describe, description, struct_of, takes_nothing
+from inspectd.station.describe import bare, choices, describe, description, members, struct_of, structs_of, takes_nothing
 from inspectd.station.document import Document, Key, shown
 
 T = TypeVar("T", bound=Struct)
@@ -38,19 +38,27 @@ def read(kind: type[T], document: Document) -> Read[T]:
 
 
 def _convert(result: Read[Any], annotation: Any, value: Any, key: Key) -> Any:
-    kind = typing.get_origin(bare(annotation))
-    inner = struct_of(annotation)
+    kinds = {typing.get_origin(bare(member)): member for member in members(annotation)}
+    inner = _struct_for(annotation, value)
     if inner and not (value is None and takes_nothing(annotation)):
         converted = _struct(result, inner, value, key)
-    elif kind is dict and isinstance(value, dict):
-        converted = _table(result, annotation, value, key)
-    elif kind is tuple and isinstance(value, list):
-        converted = _sequence(result, annotation, value, key)
+    elif dict in kinds and isinstance(value, dict):
+        converted = _table(result, kinds[dict], value, key)
+    elif tuple in kinds and isinstance(value, list):
+        converted = _sequence(result, kinds[tuple], value, key)
     else:
         converted = _leaf(result, annotation, value, key)
     if converted is not _BROKEN:
         result.good[".".join(key)] = converted
     return converted
+
+
+def _struct_for(annotation: Any, value: Any) -> type[Struct] | None:
+    """Struct that a value is meant to be: of several, the first whose required keys it has, else the last."""
+    for kind in structs_of(annotation):
+        if isinstance(value, dict) and all(info.name in value for info in structs.fields(kind) if info.required):
+            return kind
+    return struct_of(annotation)
 
 
 def _struct(result: Read[Any], kind: type[Struct], value: Any, key: Key) -> Any:
@@ -91,10 +99,12 @@ def _sequence(result: Read[Any], annotation: Any, value: list[Any], key: Key) ->
 
 
 def _leaf(result: Read[Any], annotation: Any, value: Any, key: Key) -> Any:
-    try:
-        return msgspec.convert(value, annotation)
-    except msgspec.ValidationError:
-        return _broken(result, key, describe(annotation), shown(value), _hint(annotation, value))
+    for member in members(annotation):  # one by one: msgspec crashes on a bounded number beside a list of such
+        try:
+            return msgspec.convert(value, member)
+        except msgspec.ValidationError:
+            continue
+    return _broken(result, key, describe(annotation), shown(value), _hint(annotation, value))
 
 
 def _broken(result: Read[Any], key: Key, expected: str, got: str, hint: str = "") -> Any:

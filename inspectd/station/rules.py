@@ -9,11 +9,13 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from inspectd import image
 from inspectd.errors import BadImage
 from inspectd.station.document import Document
 from inspectd.station.fields import Read
-from inspectd.station.schema import Line, Station
+from inspectd.station.schema import Ensemble, Line, Station
 
 StationRule = Callable[[Read[Station]], None]
 _EVERY_HOST = "0.0.0.0"  # noqa: S104 (compared, not bound)
@@ -70,10 +72,36 @@ def group_by_has_one_group(station: Read[Station]) -> None:
 
 def layers_rise(station: Read[Station]) -> None:
     """Layers are named shallow to deep, each once."""
-    layers = station.get("method.layers")
-    if layers is not None and (not layers or list(layers) != sorted(set(layers))):
-        got = str(list(layers))
-        station.document.problem(("method", "layers"), "at least one block, in rising order, each once", got)
+    for key in _methods(station):
+        layers = station.get(".".join((*key, "layers")))
+        if layers is not None and (not layers or list(layers) != sorted(set(layers))):
+            got = str(list(layers))
+            station.document.problem((*key, "layers"), "at least one block, in rising order, each once", got)
+
+
+def members_differ(station: Read[Station]) -> None:
+    """Several methods are at least two, and each is another one."""
+    ensemble = station.get("method")
+    if not isinstance(ensemble, Ensemble):
+        return
+    key = ("method", "members")
+    if len(ensemble.members) < 2:
+        hint = "write a single method's keys under method itself"
+        station.document.problem(key, "at least two methods", str(len(ensemble.members)), hint)
+    alike = [replace(member, weight=1.0) for member in ensemble.members]
+    for index, member in enumerate(alike):
+        if member in alike[:index]:
+            got = f"the same as member {alike.index(member)}"
+            hint = "two that are alike say the same: change it, or remove it and give the other more weight"
+            station.document.problem((*key, str(index)), "a method that differs from the others", got, hint)
+
+
+def tiles_are_several(station: Read[Station]) -> None:
+    """A single tile is the whole picture."""
+    for key in _methods(station):
+        rows, columns = (station.get(".".join((*key, "tiling", name))) for name in ("rows", "columns"))
+        if rows == columns == 1:
+            station.document.problem((*key, "tiling"), "two tiles or more", "1 x 1", "remove the key: it is the whole picture")
 
 
 def products_differ(station: Read[Station]) -> None:
@@ -160,7 +188,7 @@ def addresses(line: Read[Line]) -> None:
 
 STATION_RULES: tuple[StationRule, ...] = (
     name_is_the_files, delivery_fits_deadline, plc_source_needs_plc,
-    group_by_has_one_group, layers_rise, products_differ, mask_exists,
+    group_by_has_one_group, layers_rise, members_differ, tiles_are_several, products_differ, mask_exists,
 )  # fmt: skip
 CAMERA_RULES: tuple[StationRule, ...] = (camera_has_pictures,)
 
@@ -168,6 +196,17 @@ CAMERA_RULES: tuple[StationRule, ...] = (camera_has_pictures,)
 def _beside(station: Read[Station], key: str) -> Path | None:
     path = station.get(key)
     return None if path is None else (station.document.path.parent / path).resolve()
+
+
+def _methods(station: Read[Station]) -> Iterator[tuple[str, ...]]:
+    """Keys under which methods stand: method, or each of its members."""
+    data = station.document.data
+    method = data.get("method") if isinstance(data, dict) else None
+    members = method.get("members") if isinstance(method, dict) else None
+    if isinstance(members, list):
+        yield from (("method", "members", str(index)) for index in range(len(members)))
+    else:
+        yield ("method",)
 
 
 def _plc_names(line: Read[Line]) -> list[str]:

@@ -41,30 +41,87 @@ class PlcBlock(Struct, frozen=True, forbid_unknown_fields=True):
     block: Annotated[int, Meta(ge=0, le=99, description="number of the station's block; each station its own")] = 0
 
 
+Side = Annotated[int, Meta(ge=64, le=1600, multiple_of=32)]
+
+
+class Tiling(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a picture much larger than the input is cut into tiles, each of which is resized to the input."""
+
+    rows: Annotated[int, Meta(ge=1, le=16, description="tiles below each other")] = 2
+    columns: Annotated[int, Meta(ge=1, le=16, description="tiles beside each other")] = 2
+    overlap_px: Annotated[
+        int, Meta(ge=1, le=1000, description="pixels of the roi that neighbouring tiles share; their maps blend there")
+    ] = 32
+
+
 class Method(Struct, frozen=True, forbid_unknown_fields=True):
     """How parts are judged. Left out, calibration uses its measured default."""
 
-    kind: Annotated[Literal["patchcore"], Meta(description="patchcore: nearest neighbours in a bank of good patches")] = (
-        "patchcore"
-    )
+    kind: Annotated[
+        Literal["patchcore", "padim", "spade"],
+        Meta(
+            description="patchcore: nearest neighbours in a bank of good patches; padim: a Gaussian at every place, for parts "
+            "that lie still; spade: nearest neighbours in the good pictures most alike, slow"
+        ),
+    ] = "patchcore"
     backbone: Annotated[Name, Meta(description="lite0, lite2, or one added by `inspectd backbone add`")] = "lite0"
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=0, le=200)], ...],
         Meta(description="blocks of the backbone whose features are used, shallow to deep"),
     ] = (4, 10)
     input_px: Annotated[
-        int, Meta(ge=64, le=1600, multiple_of=32, description="side to which the roi is resized, a multiple of 32")
+        Side | tuple[Side, Side],
+        Meta(description="size to which the roi or each tile is resized: one side, or [height, width]"),
     ] = 224
+    tiling: Annotated[
+        Tiling | None, Meta(description="tiles of a picture much larger than the input; left out: the whole picture at once")
+    ] = None
     patch: Annotated[Literal[1, 3, 5, 7, 9], Meta(description="neighbourhood averaged into one patch vector")] = 3
+    stride: Annotated[int, Meta(ge=1, le=4, description="every so many-th patch of a row and of a column is used; 1: all")] = 1
     bank: Annotated[Annotated[int, Meta(ge=16, le=1_000_000)], Meta(description="vectors kept in the memory bank")] = 6000
     sampler: Annotated[Literal["greedy", "random"], Meta(description="how the bank is chosen: greedy k-centre, or random")] = (
         "greedy"
     )
     score: Annotated[
-        Literal["smoothed_max", "max", "eq7"],
-        Meta(description="smoothed_max (default), max (paper eq. 6) or eq7 (re-weighted)"),
+        Literal["smoothed_max", "max", "eq7", "image"],
+        Meta(description="smoothed_max (default), max (paper eq. 6), eq7 (re-weighted; patchcore) or image (pooled; spade)"),
     ] = "smoothed_max"
     sigma: Annotated[float, Meta(ge=0, le=8, description="smoothing of smoothed_max, in patches")] = 1.0
+    channels: Annotated[int, Meta(ge=1, le=1000, description="padim: channels kept of each patch vector, at most")] = 100
+    reduction: Annotated[
+        Literal["random", "pca"], Meta(description="padim: which are kept, random channels or pca (principal axes)")
+    ] = "random"
+    regularisation: Annotated[
+        float, Meta(ge=1e-6, le=10, description="padim: added to the variances, whose usual size is 1")
+    ] = 0.01
+    retrieve: Annotated[int, Meta(ge=1, le=1000, description="spade: good pictures with which a part is compared")] = 50
+
+    @property
+    def weight(self) -> float:
+        """Its share in the score: a method on its own has all of it."""
+        return 1.0
+
+    @property
+    def members(self) -> tuple["Method", ...]:
+        """Itself alone."""
+        return (self,)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width of the input."""
+        return self.input_px if isinstance(self.input_px, tuple) else (self.input_px, self.input_px)
+
+
+class Weighted(Method, frozen=True, forbid_unknown_fields=True):
+    """One method of several."""
+
+    weight: Annotated[float, Meta(gt=0, le=1000, description="how much its score counts beside the others'")] = 1.0
+
+
+class Ensemble(Struct, frozen=True, forbid_unknown_fields=True):
+    """Several methods that judge together: one score, one heat map, one verdict."""
+
+    members: Annotated[tuple[Weighted, ...], Meta(description="two methods or more, each with the keys of one and a weight")]
 
 
 class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +177,9 @@ class Station(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ("default",)
     plc: Annotated[PlcBlock | None, Meta(description="where the result goes; left out: no PLC")] = None
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="of all random choices in calibration")] = 0
-    method: Annotated[Method, Meta(description="how parts are judged")] = field(default_factory=Method)
+    method: Annotated[
+        Ensemble | Method, Meta(description="how parts are judged; several methods together: members, a list of them")
+    ] = field(default_factory=Method)
     threshold: Annotated[Threshold, Meta(description="how the threshold is found")] = field(default_factory=Threshold)
     keep: Annotated[Keep, Meta(description="which pictures the journal keeps")] = field(default_factory=Keep)
 

@@ -23,8 +23,10 @@ import numpy.typing as npt
 from msgspec import Meta, Struct, field
 
 from inspectd.errors import BadBundle
+from inspectd.station.schema import Tiling
 from inspectd.station.state import to_disk
 from inspectd.vision.golden import Golden
+from inspectd.vision.methods import Kind, Score
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -49,19 +51,22 @@ class ArrayRef(Struct, frozen=True, forbid_unknown_fields=True):
 class Member(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One judge: a backbone graph and a method with its settings. A bundle has one or more."""
 
-    method: Literal["patchcore"] = "patchcore"
+    method: Kind = "patchcore"
     backbone: Sha256  # of the cut graph: <state>/backbones/<sha256>.onnx
     backbone_name: str
     layers: tuple[int, ...]
     patch: int
     input_px: tuple[int, int]  # (height, width) to which the roi is resized
-    tiling: None = None
-    score: Literal["smoothed_max", "max", "eq7"] = "smoothed_max"
+    stride: int = 1  # every so many-th cell of the graph's map is used
+    tiling: Tiling | None = None  # tiles of the roi, each resized to the input
+    score: Score = "smoothed_max"
     sigma: float = 1.0  # of smoothed_max, in patches
+    retrieve: int = 50  # good pictures with which SPADE compares a part
     map_sigma_px: float = 4.0  # smoothing of the heat map, in roi pixels
     normalisation: Literal["channel"] = "channel"  # (v - channel_mean) / channel_scale, after the graph
-    weight: float = 1.0
-    arrays: dict[str, str] = field(default_factory=dict)  # the method's name for it -> role; bank, channel_mean, channel_scale
+    scale: Annotated[float, Meta(gt=0)] = 1.0  # several members: spread of its scores of good parts, by which they are divided
+    weight: Annotated[float, Meta(gt=0)] = 1.0  # and how much they count then
+    arrays: dict[str, str] = field(default_factory=dict)  # the method's name for it -> role; see vision/methods
 
 
 class PictureSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,7 +101,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: int = FORMAT
     station: str
     product: str = "default"
-    members: tuple[Member, ...]
+    members: Annotated[tuple[Member, ...], Meta(min_length=1)]
     picture: PictureSpec
     threshold: Annotated[float, Meta(gt=0)]  # the active one: score >= threshold is FAIL
     thresholds: dict[str, FoundThreshold] = field(default_factory=dict)  # by rule

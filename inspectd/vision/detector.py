@@ -1,8 +1,8 @@
-"""A bundle at work: a picture in, a score, a label and a heat map out.
+"""A bundle at work: pictures in, and of each a score, a label and a heat map out.
 
-    prepare ─ backbone.run (shared by stations) ─ judge_batch
+    picture ─ inputs of each member ─ forward.run (shared by members and stations) ─ each member judges ─ one score
 
-The worker calls the three steps apart, so that stations with the same graph share a forward pass; `score` does all of them.
+`judge` takes pictures of several detectors, so that stations with the same graph share a forward pass.
 """
 
 from collections.abc import MutableMapping, Sequence
@@ -15,16 +15,19 @@ import numpy.typing as npt
 
 from inspectd.errors import BadBundle
 from inspectd.vision import bundle as bundles
-from inspectd.vision import neighbours, preprocess, scoring
+from inspectd.vision import forward, member, neighbours, scoring
 from inspectd.vision.backbone import Backbone, Device
 from inspectd.vision.bundle import Bundle, Manifest, Member
 from inspectd.vision.golden import check_golden
-from inspectd.vision.methods import Method
-from inspectd.vision.methods.patchcore import PatchCore
+from inspectd.vision.member import AtWork, Layer, Placed
+from inspectd.vision.methods import Judged, judges
+from inspectd.vision.view import Lens, View
 from inspectd.wire.messages import Verdict
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
+
+_BY_CHANNEL = ("bank", "channel_mean", "channel_scale", "pictures", "pooled")  # arrays whose last axis is the graph's channels
 
 
 @dataclass(frozen=True)
@@ -33,52 +36,44 @@ class Result:
 
     score: float
     label: Verdict  # PASS or FAIL
-    distances: F32  # [h,w], of each patch
-    heat: scoring.Separable
+    layers: list[Layer]  # of the heat map, one a member
 
     @cached_property
     def map(self) -> F32:
         """Heat map float32 [H,W] in roi pixels, in the unit of the score; worked out when first asked for."""
-        return self.heat(self.distances)
+        return member.heat_map(self.layers)
 
 
 class Detector:
     """One bundle, loaded."""
 
-    def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
-        """`backbone` is the graph that the bundle's member names."""
-        member = _only_member(bundle)
-        _check_channels(bundle, backbone)
+    def __init__(self, bundle: Bundle, *backbones: Backbone) -> None:
+        """`backbones` are the graphs that the bundle's members name, in their order."""
         self.manifest: Manifest = bundle.manifest
-        self.backbone = backbone
-        self._input_px = member.input_px
-        self._mask: npt.NDArray[np.bool_] | None = bundle.arrays["mask"] != 0 if "mask" in bundle.arrays else None
-        grid = (member.input_px[0] // backbone.stride, member.input_px[1] // backbone.stride)
-        judged = None if self._mask is None else preprocess.judged_cells(self._mask, grid)
-        self._method: Method = PatchCore.of(member, bundle.arrays, judged)
-        self._heat = scoring.heat(
-            grid, member.input_px, self.manifest.picture.judged_px, backbone.stride, backbone.offset, member.map_sigma_px
-        )
+        settings = self.manifest.members
+        factors = member.shares([one.weight for one in settings], [one.scale for one in settings])
+        self.members = [_at_work(bundle, *one) for one in zip(settings, backbones, factors, strict=True)]
 
     @classmethod
     def open(
         cls, directory: Path, threads: int = 1, backbones: MutableMapping[str, Backbone] | None = None,
         backbone_dir: Path | None = None, device: Device = "cpu",
     ) -> "Detector":  # fmt: skip
-        """Load a bundle and its graph; BadBundle naming file and reason, also if its golden pictures score otherwise.
+        """Load a bundle and its graphs; BadBundle naming file and reason, also if its golden pictures score otherwise.
 
-        `threads` holds for the graph and for all matrix products of this process.
+        `threads` holds for the graphs and for all matrix products of this process.
         `backbones` by sha256 is looked up and added to, so that stations of one process share sessions. Graphs lie in
         `backbone_dir`, by default <state>/backbones of the state directory in which the bundle lies.
         """
         neighbours.use_threads(threads)
         bundle = bundles.read(directory)
         shared = {} if backbones is None else backbones
-        sha256 = _only_member(bundle).backbone
-        if sha256 not in shared:
-            graphs = backbone_dir or bundles.graphs_of(directory)
-            shared[sha256] = Backbone.open(graphs / f"{sha256}.onnx", threads, device)
-        detector = cls(bundle, shared[sha256])
+        graphs = backbone_dir or bundles.graphs_of(directory)
+        wanted = [one.backbone for one in bundle.manifest.members]
+        for sha256 in wanted:
+            if sha256 not in shared:
+                shared[sha256] = Backbone.open(graphs / f"{sha256}.onnx", threads, device)
+        detector = cls(bundle, *(shared[sha256] for sha256 in wanted))
         try:
             check_golden(detector, bundle.golden)
         except BadBundle as error:
@@ -97,34 +92,65 @@ class Detector:
 
     @property
     def batch_key(self) -> str:
-        """Pictures of one key can share a forward pass: sha256 of the graph."""
-        return self.backbone.sha256
+        """Pictures of one key can share forward passes: sha256 of the graph, or of all members' graphs."""
+        return "+".join(one.batch_key for one in self.members)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The graph of a bundle of one member."""
+        return self._only.backbone
 
     def prepare(self, pixels: U8) -> U8:
-        """uint8 [H,W] or [H,W,3] as the camera sends it to the graph's input uint8 [h,w,3]."""
-        return preprocess.prepare(pixels, self._input_px, self._mask)
+        """uint8 [H,W] or [H,W,3] as the camera sends it to the graph's input [h,w,3], with tiles [T,h,w,3]; of one member."""
+        inputs = self._only.view.prepare(pixels)
+        return inputs if self._only.view.stitched else inputs[0]
 
     def judge(self, vectors: F32) -> Result:
-        """Patch vectors [h,w,d] of one picture to its result."""
-        return self.judge_batch(vectors[None])[0]
+        """Patch vectors [h,w,d] of one picture, with tiles [T,h,w,d], to its result; of one member."""
+        apart = vectors if self._only.view.stitched else vectors[None]
+        return self.results([apart])[0]
 
-    def judge_batch(self, vectors: F32) -> list[Result]:
-        """Patch vectors [B,h,w,d] to one result each."""
-        judged = self._method.judge(vectors)
+    def results(self, vectors: Sequence[F32]) -> list[Result]:
+        """Maps [B*T,h,w,d] of B pictures from each member's graph to one result each."""
+        judged = [one.judge(maps) for one, maps in zip(self.members, vectors, strict=True)]
+        scores = member.together([one.share for one in self.members], [one.scores for one in judged])
         return [
-            Result(score, label(score, self.threshold), distances, self._heat)
-            for score, distances in zip(judged.scores.tolist(), judged.distances, strict=True)
+            Result(score, label(score, self.threshold), self._layers(judged, picture))
+            for picture, score in enumerate(scores.tolist())
         ]
 
     def score(self, images: Sequence[U8]) -> list[Result]:
         """Score pictures as the camera sends them, in one batch."""
-        if not images:
-            return []
-        return self.judge_batch(self.backbone.run(np.stack([self.prepare(pixels) for pixels in images])))
+        return judge([(self, pixels) for pixels in images])
 
     def map_per_mille(self, result: Result) -> npt.NDArray[np.uint16]:
         """Heat map uint16 [H,W] as it travels: per mille of the threshold, clamped at 65,535."""
         return scoring.per_mille(result.map, self.threshold)
+
+    @property
+    def _only(self) -> AtWork:
+        if len(self.members) != 1:
+            raise ValueError(f"expected a bundle of one member, got {len(self.members)}; use score")
+        return self.members[0]
+
+    def _layers(self, judged: Sequence[Judged], picture: int) -> list[Layer]:
+        pairs = zip(self.members, judged, strict=True)
+        return [Layer(one.share, said.distances[picture], one.view.heat) for one, said in pairs]
+
+
+def judge(asked: Sequence[tuple[Detector, U8]]) -> list[Result]:
+    """Judge pictures, each by its own detector: forward passes are shared, then each detector judges its pictures at once."""
+    inputs = [[(one.backbone, one.view.prepare(pixels)) for one in detector.members] for detector, pixels in asked]
+    maps = iter(forward.run([one for picture in inputs for one in picture]))
+    vectors = [[next(maps) for _ in picture] for picture in inputs]
+    pictures: dict[int, list[int]] = {}
+    for place, (detector, _) in enumerate(asked):
+        pictures.setdefault(id(detector), []).append(place)
+    results: dict[int, Result] = {}
+    for places in pictures.values():
+        by_member = zip(*(vectors[place] for place in places), strict=True)
+        results |= zip(places, asked[places[0]][0].results([np.concatenate(maps) for maps in by_member]), strict=True)
+    return [results[place] for place in range(len(asked))]
 
 
 def label(score: float, threshold: float) -> Verdict:
@@ -132,15 +158,17 @@ def label(score: float, threshold: float) -> Verdict:
     return Verdict.PASS if score < threshold else Verdict.FAIL
 
 
-def _only_member(bundle: Bundle) -> Member:
-    if len(bundle.manifest.members) != 1:
-        path = bundle.directory / bundles.MANIFEST
-        raise BadBundle(f"{path}: expected one member, got {len(bundle.manifest.members)}; update inspectd")
-    return bundle.manifest.members[0]
+def _at_work(bundle: Bundle, settings: Member, backbone: Backbone, share: float) -> AtWork:
+    _check_channels(bundle, settings, backbone)
+    lens = Lens(settings.input_px, backbone.stride, backbone.offset, settings.stride, settings.tiling)
+    mask = bundle.arrays["mask"] != 0 if "mask" in bundle.arrays else None
+    view = View(lens, bundle.manifest.picture.judged_px, mask, settings.map_sigma_px)
+    arrays = {name: bundle.arrays[role] for name, role in settings.arrays.items()}
+    return AtWork(backbone, Placed(judges.judge(settings.method, settings, arrays, view.judged), settings, view), share)
 
 
-def _check_channels(bundle: Bundle, backbone: Backbone) -> None:
-    for role in bundle.manifest.members[0].arrays.values():
+def _check_channels(bundle: Bundle, settings: Member, backbone: Backbone) -> None:
+    for role in (settings.arrays[name] for name in _BY_CHANNEL if name in settings.arrays):
         shape = bundle.arrays[role].shape
         if shape[-1] != backbone.channels:
             path = bundle.directory / f"{role}.npy"

@@ -59,31 +59,37 @@ def smoothing(grid: tuple[int, int], sigma: float) -> Separable:
     return Separable(*(_gaussian(side, sigma) for side in grid))
 
 
-def heat(
-    grid: tuple[int, int], input_px: tuple[int, int], roi_px: tuple[int, int], stride: int, offset: float, sigma_px: float
-) -> Separable:
-    """From distances [h,w] to a heat map [H,W] in roi pixels: bilinear between the cells' centres, then a Gaussian.
+class Axis(NamedTuple):
+    """Where the cells of a map look along one axis: cell i at pixel `stride * i + offset`."""
 
-    Cell i looks at input pixel `stride * i + offset`; beyond the outermost centres the border is repeated.
+    cells: int
+    stride: float
+    offset: float
+
+
+def heat(axes: tuple[Axis, Axis], size: tuple[int, int], sigma_px: float) -> Separable:
+    """From distances [h,w] to a heat map [H,W]: bilinear between the places where cells look, then a Gaussian.
+
+    Beyond the outermost places the border is repeated.
     """
-    bilinear = (_bilinear(*sides, stride, offset) for sides in zip(grid, input_px, roi_px, strict=True))
+    bilinear = (interpolation(axis, np.arange(side)) for axis, side in zip(axes, size, strict=True))
     return Separable(*(_gaussian_on(matrix, sigma_px).astype(np.float32) for matrix in bilinear))
+
+
+def interpolation(axis: Axis, pixels: npt.ArrayLike) -> F64:
+    """Matrix [pixels, cells] that reads values of cells at pixels, bilinearly."""
+    at = np.clip((np.asarray(pixels) - axis.offset) / axis.stride, 0, axis.cells - 1)
+    rows, low = np.arange(len(at)), np.minimum(at.astype(np.int64), max(axis.cells - 2, 0))
+    matrix = np.zeros((len(at), axis.cells))
+    matrix[rows, low] = 1 - (at - low)
+    matrix[rows, np.minimum(low + 1, axis.cells - 1)] += at - low
+    return matrix
 
 
 def per_mille(values: F32, threshold: float) -> npt.NDArray[np.uint16]:
     """A heat map as it travels: per mille of the threshold, clamped at 65,535; NaN reads as the worst."""
     scaled = np.nan_to_num(np.rint(values * np.float32(1000 / threshold)), nan=65_535)
     return np.asarray(np.clip(scaled, 0, 65_535), np.uint16)
-
-
-def _bilinear(cells: int, input_px: int, roi_px: int, stride: int, offset: float) -> F64:
-    in_input = (np.arange(roi_px) + 0.5) * (input_px / roi_px) - 0.5
-    at = np.clip((in_input - offset) / stride, 0, cells - 1)
-    low = np.minimum(at.astype(np.int64), max(cells - 2, 0))
-    matrix = np.zeros((roi_px, cells))
-    matrix[np.arange(roi_px), low] = 1 - (at - low)
-    matrix[np.arange(roi_px), np.minimum(low + 1, cells - 1)] += at - low
-    return matrix
 
 
 def _gaussian(side: int, sigma: float) -> F32:

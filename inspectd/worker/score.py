@@ -1,13 +1,13 @@
-"""Scores one batch: guards, prepare, one forward pass per tensor shape, then each bank once. A batch in is a batch out."""
+"""Scores one batch: guards, then every picture by the detector that its item names. A batch in is a batch out."""
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from inspectd.vision import detector as vision
 from inspectd.vision import guards
 from inspectd.vision.detector import Detector, Result
 from inspectd.wire import codec
@@ -26,8 +26,8 @@ class Scored(NamedTuple):
 
 def score(items: Sequence[WorkItem], parts: Sequence[memoryview], detectors: Mapping[str, Detector]) -> list[Scored]:
     """Judge every item by the bundle it names; an item that cannot be judged does not harm the others."""
-    scored: list[Scored | None] = [None] * len(items)
-    groups: dict[tuple[object, ...], list[tuple[int, Detector, Pixels]]] = defaultdict(list)
+    scored: dict[int, Scored] = {}
+    seen: dict[int, tuple[Detector, Pixels]] = {}
     for index, (item, part) in enumerate(zip(items, parts, strict=True)):
         detector = detectors.get(item.fingerprint)
         if detector is None:
@@ -37,30 +37,21 @@ def score(items: Sequence[WorkItem], parts: Sequence[memoryview], detectors: Map
         reason, text = guards.check(pixels, item.pixel_format, detector.manifest.picture)
         if reason:
             scored[index] = _undecided(item, reason, text)
-            continue
-        tensor = detector.prepare(pixels)
-        groups[detector.batch_key, tensor.shape].append((index, detector, tensor))
-    for group in groups.values():
-        for index, result in _judge(group):
-            scored[index] = _answer(items[index], result, detectors[items[index].fingerprint])
-    return [
-        one if one is not None else _undecided(item, Reason.WORKER_ERROR, "") for one, item in zip(scored, items, strict=True)
-    ]
+        else:
+            seen[index] = detector, pixels
+    for index, result in zip(seen, _judge(list(seen.values())), strict=True):
+        scored[index] = _answer(items[index], result, seen[index][0])
+    return [scored[index] for index in range(len(items))]
 
 
-def _judge(group: list[tuple[int, Detector, Pixels]]) -> list[tuple[int, Result | str]]:
-    """Run one forward pass for all, then search each detector's bank once; an error is returned in words."""
+def _judge(seen: list[tuple[Detector, Pixels]]) -> list[Result | str]:
+    """Judge all at once; if that fails, each alone, so that one picture's error, returned in words, is not the others'."""
     try:
-        vectors = group[0][1].backbone.run(np.stack([tensor for _, _, tensor in group]))
-        by_detector: dict[int, list[int]] = defaultdict(list)
-        for place, (_, detector, _) in enumerate(group):
-            by_detector[id(detector)].append(place)
-        results: dict[int, Result] = {}
-        for places in by_detector.values():
-            results |= zip(places, group[places[0]][1].judge_batch(vectors[places]), strict=True)
-        return [(group[place][0], results[place]) for place in range(len(group))]
+        return list(vision.judge(seen))
     except Exception as error:  # noqa: BLE001 (whatever fails in numerics, these parts are UNDECIDED and the line goes on)
-        return [(index, f"{type(error).__name__}: {error}") for index, _, _ in group]
+        if len(seen) == 1:
+            return [f"{type(error).__name__}: {error}"]
+        return [result for one in seen for result in _judge([one])]
 
 
 def _answer(item: WorkItem, result: Result | str, detector: Detector) -> Scored:

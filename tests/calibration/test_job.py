@@ -27,7 +27,7 @@ def like(tmp_path: Path) -> Sample:
 
 def refused(config: Config, sample: Sample, graph: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        accept(config, "lid", "default", None, Options()).extractor(sample, graph)
+        accept(config, "lid", "default", None, Options()).extractors(sample, [graph])
     return str(caught.value)
 
 
@@ -91,7 +91,7 @@ def test_a_roi_outside_the_picture_is_refused(tmp_path: Path, graph: Path) -> No
     assert "lid.yaml: roi: expected a rectangle inside the pictures of 64 x 64, got x 33, y 0, 32 x 64" in told
     fits = parts.config(tmp_path, roi=Roi(x=32, y=0, width=32, height=64))
     job = accept(fits, "lid", "default", None, Options())
-    assert job.extractor(sample, graph).cut(sample.pixels()).shape == (64, 32)
+    assert job.extractors(sample, [graph])[0].cut(sample.pixels()).shape == (64, 32)
     assert job.picture(sample).roi == (32, 0, 32, 64)
 
 
@@ -117,7 +117,7 @@ def test_a_mask_is_as_large_as_the_roi_and_its_hash_is_kept(tmp_path: Path, grap
     job = accept(
         parts.config(tmp_path, roi=Roi(x=0, y=0, width=32, height=64), mask="mask.png"), "lid", "default", None, Options()
     )
-    inside = job.extractor(sample, graph).mask
+    inside = job.extractors(sample, [graph])[0].mask
     assert inside is not None
     assert np.array_equal(inside, mask > 0)
     assert job.picture(sample).mask_sha256 == hashlib.sha256((tmp_path / "mask.png").read_bytes()).hexdigest()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from calibration import fitting, release
+from calibration.ensemble import Panel
 from calibration.features import Extractor, Features
 from inspectd.errors import BadInput
 from inspectd.station.state import StateDir
@@ -18,33 +19,33 @@ def ignore(_done: int) -> None:
     """Nobody counts."""
 
 
-def learnt(extractor: Extractor, tmp_path: Path) -> tuple[Features, fitting.Method]:
+def learnt(extractor: Extractor, tmp_path: Path) -> tuple[Features, Panel]:
     features = Features(extractor, parts.samples(parts.good_folder(tmp_path / "good", 12)), 0, ignore)
-    return features, fitting.judge(fitting.fit(features, np.arange(8), METHOD, 0, ignore), METHOD, extractor)
+    return features, Panel([METHOD], [extractor], [fitting.fit(features, np.arange(8), METHOD, 0, ignore)], [1.0])
 
 
 def test_each_good_picture_has_a_defective_twin_of_higher_score(extractor: Extractor, tmp_path: Path) -> None:
     """Four pictures as they are, four with a defect each; scores and labels are those of the judge."""
-    features, judge = learnt(extractor, tmp_path)
-    golden = release.golden(extractor, judge, features.samples[8:], 0, 5.0)
+    features, panel = learnt(extractor, tmp_path)
+    golden = release.golden(panel, features.samples[8:], 0, 5.0)
     assert np.array_equal(golden.good, np.stack([parts.part(i) for i in range(8, 12)]))
     assert (golden.defective != golden.good).any(axis=(1, 2)).all()
     assert (golden.defective_scores > golden.good_scores).all()
-    np.testing.assert_allclose(golden.good_scores, judge.judge(extractor.vectors(golden.good)).scores)
+    np.testing.assert_allclose(golden.good_scores, panel.score(golden.good))
     assert golden.good_failed.tolist() == (golden.good_scores >= 5.0).tolist()
-    again = release.golden(extractor, judge, features.samples[8:], 0, 5.0)
+    again = release.golden(panel, features.samples[8:], 0, 5.0)
     assert np.array_equal(again.defective, golden.defective)
-    other = release.golden(extractor, judge, features.samples[8:], 1, 5.0)
+    other = release.golden(panel, features.samples[8:], 1, 5.0)
     assert not np.array_equal(other.defective, golden.defective)
 
 
 def test_a_defect_that_is_rejected_is_preferred_and_else_the_most_striking(extractor: Extractor, tmp_path: Path) -> None:
     """With a threshold in reach each twin fails; with one out of reach the highest scores are kept."""
-    features, judge = learnt(extractor, tmp_path)
-    striking = release.golden(extractor, judge, features.samples[8:], 0, 1e9)
+    features, panel = learnt(extractor, tmp_path)
+    striking = release.golden(panel, features.samples[8:], 0, 1e9)
     reach = float(striking.defective_scores.min())
     assert not striking.defective_failed.any()
-    found = release.golden(extractor, judge, features.samples[8:], 0, reach)
+    found = release.golden(panel, features.samples[8:], 0, reach)
     assert found.defective_failed.all()
     assert (found.defective_scores <= striking.defective_scores + 1e-6).all()
 
@@ -54,8 +55,8 @@ def test_defects_are_painted_inside_the_mask(backbone: Backbone, tmp_path: Path)
     mask = np.zeros((64, 64), bool)
     mask[20:44, 20:44] = True
     extractor = Extractor(backbone, (64, 64), mask=mask)
-    features, judge = learnt(extractor, tmp_path)
-    golden = release.golden(extractor, judge, features.samples[8:], 0, 5.0)
+    features, panel = learnt(extractor, tmp_path)
+    golden = release.golden(panel, features.samples[8:], 0, 5.0)
     assert not (golden.defective != golden.good)[:, ~mask].any()
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from inspectd.errors import ConfigError
 from inspectd.station.init import init
@@ -37,10 +38,11 @@ def test_every_default_shown_is_the_default(tmp_path: Path) -> None:
         if path.suffix == ".yaml":
             uncommented(path)
     after = load(directory, cameras=False)
-    examples = ("group_by", "roi", "mask", "mm_per_px", "plc", "threshold")
+    examples = ("group_by", "roi", "mask", "mm_per_px", "plc", "method", "threshold")
     for name in Station.__struct_fields__:
         was, now = getattr(before.stations["washer"], name), getattr(after.stations["washer"], name)
         assert (was != now) == (name in examples), name
+    assert replace(after.stations["washer"].method, tiling=None) == before.stations["washer"].method
     assert (after.line.workers, after.line.retention) == (before.line.workers, before.line.retention)
     assert after.line.plcs["line1"].protocol == "modbus_tcp"
 

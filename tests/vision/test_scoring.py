@@ -97,23 +97,22 @@ class TestHeat:
     def test_a_map_is_bilinear_between_the_centres_of_cells(self, geometry, height, width):
         stride, offset = geometry
         distances = maps(4, 6)
-        operator = scoring.heat((4, 6), (4 * stride, 6 * stride), (height, width), stride, offset, 0)
-        got = operator(distances)
+        axes = (scoring.Axis(4, height / 5, offset), scoring.Axis(6, stride, width / 20))
+        got = scoring.heat(axes, (height, width), 0)(distances)
         for row, column in [(0, 0), (height // 2, width // 3), (height - 1, width - 1), (3, width - 2)]:
-            y = ((row + 0.5) * 4 * stride / height - 0.5 - offset) / stride
-            x = ((column + 0.5) * 6 * stride / width - 0.5 - offset) / stride
+            y, x = (row - offset) / (height / 5), (column - width / 20) / stride
             assert got[row, column] == pytest.approx(slow_bilinear(distances, y, x), rel=1e-4)
 
     def test_a_map_is_smoothed_in_pixels_of_the_roi(self):
         distances = maps(3, 3)
-        plain = scoring.heat((3, 3), (24, 24), (20, 22), 8, 3.5, 0)(distances)
-        smooth = scoring.heat((3, 3), (24, 24), (20, 22), 8, 3.5, 2.0)(distances)
+        axes = (scoring.Axis(3, 8, 3.5), scoring.Axis(3, 8, 3.5))
+        plain, smooth = (scoring.heat(axes, (20, 22), sigma)(distances) for sigma in (0, 2.0))
         assert smooth == pytest.approx(slow_gaussian(plain, 2.0), rel=1e-4)
 
     def test_the_hottest_pixel_lies_where_the_hottest_cell_is(self):
         distances = np.zeros((7, 7), np.float32)
         distances[2, 5] = 1
-        hot = scoring.heat((7, 7), (224, 224), (224, 224), 32, 15.5, 4)(distances)
+        hot = scoring.heat((scoring.Axis(7, 32, 15.5), scoring.Axis(7, 32, 15.5)), (224, 224), 4)(distances)
         row, column = np.unravel_index(hot.argmax(), hot.shape)
         assert row in (79, 80)
         assert column in (175, 176)

@@ -53,7 +53,7 @@ def test_an_error_in_the_numbers_makes_its_parts_undecided_and_raises_nothing(de
     def broken(vectors):
         raise FloatingPointError("overflow")
 
-    monkeypatch.setattr(detector, "judge_batch", broken)
+    monkeypatch.setattr(detector, "results", broken)
     scored = run(pictures[:2], detector)
     assert {one.answer.reason for one in scored} == {Reason.WORKER_ERROR}
     assert "overflow" in scored[0].answer.text

@@ -1,9 +1,18 @@
 """The methods that judge, one file each, under one contract: `Method`."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from inspectd.vision import scoring
+
+F32 = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Arrays = Mapping[str, npt.NDArray[Any]]  # of a bundle's member, by the method's names for them
+Kind = Literal["patchcore", "padim", "spade"]
+Score = Literal["smoothed_max", "max", "eq7", "image"]
 
 
 class Judged(NamedTuple):
@@ -16,6 +25,39 @@ class Judged(NamedTuple):
 class Method(Protocol):
     """A method knows a station's good parts and judges patch vectors."""
 
-    def judge(self, vectors: npt.NDArray[np.float32]) -> Judged:
+    def judge(self, vectors: F32) -> Judged:
         """float32 [B,h,w,d], as the backbone gives them, to distances and scores."""
         ...
+
+
+class Settings(Protocol):
+    """What a judge is told beside its arrays, by a station file or a bundle's member."""
+
+    @property
+    def score(self) -> Score:
+        """How distances become a score."""
+        ...
+
+    @property
+    def sigma(self) -> float:
+        """Smoothing of smoothed_max, in patches."""
+        ...
+
+    @property
+    def retrieve(self) -> int:
+        """Good pictures with which SPADE compares a part."""
+        ...
+
+
+def standardise(vectors: F32, mean: F32, scale: F32) -> F32:
+    """Bring patch vectors [..., d] to mean 0 and spread 1 per channel, as they are in a bank."""
+    return (vectors - mean) / scale
+
+
+def summed_up(distances: F32, settings: Settings, judged: Mask | None) -> npt.NDArray[np.float64]:
+    """Score of each map [B,h,w], whose cells that are not judged are 0: its largest value, smoothed or not."""
+    if settings.score == "smoothed_max":
+        return scoring.smoothed_max(
+            distances, scoring.smoothing((distances.shape[1], distances.shape[2]), settings.sigma), judged
+        )
+    return scoring.maximum(distances)

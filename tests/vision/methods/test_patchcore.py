@@ -5,12 +5,14 @@ import pytest
 
 from inspectd.vision import scoring
 from inspectd.vision.methods.patchcore import NEIGHBOURS, PatchCore
+from tests.vision.methods.made import Told
 
 RNG = np.random.default_rng(11)
 D = 12
 BANK = RNG.normal(size=(50, D)).astype(np.float32)
 MEAN, SCALE = RNG.normal(size=D).astype(np.float32), RNG.uniform(0.5, 2, D).astype(np.float32)
 VECTORS = RNG.normal(size=(3, 5, 4, D)).astype(np.float32) * 2
+ARRAYS = {"bank": BANK, "channel_mean": MEAN, "channel_scale": SCALE}
 
 
 def slow_distances():
@@ -30,21 +32,21 @@ def slow_equation_7(picture):
 
 
 def test_distances_are_euclidean_to_the_nearest_in_the_standardised_space():
-    assert PatchCore(BANK, MEAN, SCALE).judge(VECTORS).distances == pytest.approx(slow_distances(), rel=1e-4)
+    assert PatchCore(Told(), ARRAYS).judge(VECTORS).distances == pytest.approx(slow_distances(), rel=1e-4)
 
 
 def test_max_is_equation_6():
-    judged = PatchCore(BANK, MEAN, SCALE, "max").judge(VECTORS)
+    judged = PatchCore(Told("max"), ARRAYS).judge(VECTORS)
     assert judged.scores == pytest.approx(slow_distances().max(axis=(1, 2)), rel=1e-4)
 
 
 def test_eq7_is_equation_7():
-    judged = PatchCore(BANK, MEAN, SCALE, "eq7").judge(VECTORS)
+    judged = PatchCore(Told("eq7"), ARRAYS).judge(VECTORS)
     assert judged.scores == pytest.approx([slow_equation_7(picture) for picture in VECTORS], rel=1e-4)
 
 
 def test_smoothed_max_smooths_by_its_sigma():
-    judged = PatchCore(BANK, MEAN, SCALE, "smoothed_max", 0.7).judge(VECTORS)
+    judged = PatchCore(Told(sigma=0.7), ARRAYS).judge(VECTORS)
     assert judged.scores.tolist() == scoring.smoothed_max(judged.distances, scoring.smoothing((5, 4), 0.7)).tolist()
 
 
@@ -54,15 +56,15 @@ def test_a_cell_that_is_not_judged_cannot_matter(score):
     judged[2, 1] = False
     other = VECTORS.copy()
     other[:, 2, 1] += 1000
-    patchcore = PatchCore(BANK, MEAN, SCALE, score, judged=judged)
+    patchcore = PatchCore(Told(score), ARRAYS, judged)
     assert patchcore.judge(other).scores == pytest.approx(patchcore.judge(VECTORS).scores, rel=1e-6)
     assert (patchcore.judge(other).distances[:, 2, 1] == 0).all()
 
 
 def test_a_part_that_is_in_the_bank_scores_0():
     vectors = BANK[:20].reshape(1, 5, 4, D) * SCALE + MEAN
-    assert PatchCore(BANK, MEAN, SCALE).judge(vectors).scores == pytest.approx([0], abs=1e-5)
+    assert PatchCore(Told(), ARRAYS).judge(vectors).scores == pytest.approx([0], abs=1e-5)
 
 
 def test_a_bank_smaller_than_the_neighbourhood_of_equation_7_serves():
-    assert np.isfinite(PatchCore(BANK[:3], MEAN, SCALE, "eq7").judge(VECTORS).scores).all()
+    assert np.isfinite(PatchCore(Told("eq7"), ARRAYS | {"bank": BANK[:3]}).judge(VECTORS).scores).all()

@@ -1,0 +1,180 @@
+"""The members of a station learn side by side, and judge as one.
+
+Every member sees the same pictures and the same split. Their scores have units of their own, so each is divided by the
+spread of its scores of good parts, which come from banks that do not contain them; the sum, by weight, is the part's score.
+Golden pictures are drawn by that sum, and no member learns from them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from calibration import fitting, parallel
+from calibration.features import U8, Extractor, Features, Indices
+from calibration.fitting import GOLDEN, Judged
+from calibration.pictures import Sample
+from calibration.progress import Advance, Numbered, Progress
+from calibration.threshold import Split
+from inspectd.station import schema
+from inspectd.vision import member
+from inspectd.vision.member import Layer
+from inspectd.vision.methods import Arrays, Method
+
+F64 = npt.NDArray[np.float64]
+
+_LEAST_SPREAD = 1e-3  # of the mean score: where good parts are all but equal, rounding must not become the unit
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A member that learns: its settings, how it sees, and what it has seen of the good parts."""
+
+    method: schema.Method
+    extractor: Extractor
+    features: Features
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What was said of some pictures: their indices [n], what each member said, and the score of all members [n]."""
+
+    pictures: Indices
+    members: list[Judged]
+    scores: F64
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The members as they judge in the bundle."""
+
+    methods: list[schema.Method]
+    extractors: list[Extractor]
+    fitted: list[Arrays]  # by the methods' names for them
+    scales: list[float]
+
+    @property
+    def shares(self) -> list[float]:
+        """Factor of each member's score."""
+        return member.shares([method.weight for method in self.methods], self.scales)
+
+    @cached_property
+    def judges(self) -> list[Method]:
+        """The judges that a worker makes of the same arrays."""
+        return list(map(fitting.judge, self.fitted, self.methods, self.extractors))
+
+    def role(self, i: int, name: str) -> str:
+        """Under what name an array of member `i` stands in the bundle."""
+        return name if len(self.methods) == 1 else f"m{i}_{name}"
+
+    def heat_map(self, said: Opinions, picture: int) -> npt.NDArray[np.float32]:
+        """Heat map [H,W] of one of the pictures that were judged, in roi pixels."""
+        views = [extractor.view() for extractor in self.extractors]
+        each = zip(self.shares, said.members, views, strict=True)
+        return member.heat_map([Layer(share, one.distances[picture], view.heat) for share, one, view in each])
+
+    def score(self, pictures: Iterable[U8]) -> F64:
+        """Score pictures as ingest sends them."""
+        seen = list(pictures)
+        pairs = zip(self.extractors, self.judges, strict=True)
+        return member.together(self.shares, [judge.judge(extractor.vectors(seen)).scores for extractor, judge in pairs])
+
+    def see(self, samples: Sequence[Sample], threads: int, advance: Advance) -> Opinions:
+        """Read and judge pictures; each counts once for every member."""
+        everyone = np.arange(len(samples))
+
+        def said(extractor: Extractor, judge: Method) -> Judged:
+            return fitting.score(judge, lambda some: extractor.see([samples[i] for i in some]), everyone, threads, advance)
+
+        return _together(list(map(said, self.extractors, self.judges)), self.shares)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a bundle judges by, and what its threshold rests on."""
+
+    panel: Panel
+    good: Opinions  # by banks that do not contain them
+    golden: Indices  # good pictures from which no member learnt
+    exact: bool  # the scores are of the panel itself: held out, not cross-fitted
+
+
+def learn(pupils: Sequence[Pupil], split: Split, seed: int, progress: Progress) -> Learnt:
+    """Let every member learn from the good parts, and score them as the split says."""
+    told = [progress] if len(pupils) == 1 else [Numbered(progress, f"member {i}") for i in range(len(pupils))]
+    return (_hold_out if split.exact else _cross_fit)(list(zip(pupils, told, strict=True)), split, seed)
+
+
+def _cross_fit(pupils: Sequence[tuple[Pupil, Progress]], split: Split, seed: int) -> Learnt:
+    """Score every good part by judges of the other folds' parts, then learn from all parts but the golden ones."""
+    said = [_by_folds(pupil, split, seed, progress) for pupil, progress in pupils]
+    good, scales = _opinions(pupils, said)
+    golden = _golden(good, seed)
+    rest = np.setdiff1d(split.scored, golden)
+    return Learnt(
+        _panel(pupils, [_whole(pupil, rest, seed, told) for pupil, told in pupils], scales), good, golden, exact=False
+    )
+
+
+def _hold_out(pupils: Sequence[tuple[Pupil, Progress]], split: Split, seed: int) -> Learnt:
+    """Learn from all good parts but those held out, and score these."""
+    held, rest = split.scored, np.flatnonzero(split.fold_of != 0)
+    fitted, said = [], []
+    for pupil, progress in pupils:
+        fitted.append(_whole(pupil, rest, seed, progress))
+        judge, advance = _judge(pupil, fitted[-1]), progress.stage("scores of good parts", len(held))
+        said.append(fitting.score(judge, pupil.features.vectors, held, pupil.extractor.threads, advance))
+    good, scales = _opinions(pupils, said)
+    return Learnt(_panel(pupils, fitted, scales), good, _golden(good, seed), exact=True)
+
+
+def _by_folds(pupil: Pupil, split: Split, seed: int, progress: Progress) -> Judged:
+    """Score every good part by a judge of the other folds' parts.
+
+    Each fold is judged as soon as it is fitted, so that at most one judge a thread is in memory.
+    """
+    everyone, features, method = split.scored, pupil.features, pupil.method
+    folds = [np.flatnonzero(split.fold_of == fold) for fold in range(max(split.fold_of) + 1)]
+
+    def judged(fold: Indices, told: Advance) -> Judged:
+        fitted = fitting.fit(features, np.setdiff1d(everyone, fold), method, seed, told)
+        return fitting.score(_judge(pupil, fitted), features.vectors, fold, 1, told)
+
+    work = sum(fitting.steps(features, len(everyone) - len(fold), method) for fold in folds) + len(everyone)
+    return fitting.in_order(parallel.each(judged, folds, pupil.extractor.threads, progress.stage("scores of good parts", work)))
+
+
+def _whole(pupil: Pupil, pictures: Indices, seed: int, progress: Progress) -> Arrays:
+    features, method = pupil.features, pupil.method
+    advance = progress.stage("bank", fitting.steps(features, len(pictures), method))
+    return fitting.fit(features, pictures, method, seed, advance)
+
+
+def _judge(pupil: Pupil, fitted: Arrays) -> Method:
+    return fitting.judge(fitted, pupil.method, pupil.extractor)
+
+
+def _opinions(pupils: Sequence[tuple[Pupil, Progress]], said: list[Judged]) -> tuple[Opinions, list[float]]:
+    """Return the members' opinions of good parts as one, and the spread of each one's scores (1 for a member on its own)."""
+    scales = [_spread(one.scores) for one in said] if len(said) > 1 else [1.0]
+    return _together(said, member.shares([pupil.method.weight for pupil, _ in pupils], scales)), scales
+
+
+def _together(said: list[Judged], shares: Sequence[float]) -> Opinions:
+    return Opinions(said[0].pictures, said, member.together(shares, [one.scores for one in said]))
+
+
+def _panel(pupils: Sequence[tuple[Pupil, Progress]], fitted: list[Arrays], scales: list[float]) -> Panel:
+    return Panel([pupil.method for pupil, _ in pupils], [pupil.extractor for pupil, _ in pupils], fitted, scales)
+
+
+def _spread(scores: F64) -> float:
+    return max(float(scores.std()), _LEAST_SPREAD * float(scores.mean()), 1e-9)
+
+
+def _golden(good: Opinions, seed: int) -> Indices:
+    """Draw golden pictures from the lower half of the scores: typical parts, and no score near a threshold."""
+    lower = np.argsort(good.scores, kind="stable")[: max(GOLDEN, len(good.scores) // 2)]
+    return np.sort(good.pictures[np.random.default_rng(seed).permutation(lower)[:GOLDEN]])
