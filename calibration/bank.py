@@ -1,5 +1,6 @@
 """The memory bank of PatchCore: how many vectors, of how many candidates, chosen how."""
 
+import math
 from collections.abc import Callable
 
 from calibration import coreset
@@ -12,8 +13,13 @@ _SAMPLERS: dict[str, Callable[[F32, int, int, Advance], Indices]] = {"greedy": c
 
 
 def size(method: Method, patches: int) -> int:
-    """Return how many vectors the bank holds of good pictures that have so many patches together."""
-    return method.bank
+    """Return how many vectors the bank holds that is chosen from pictures of so many patches together."""
+    return method.bank if isinstance(method.bank, int) else max(1, math.ceil(percent(method.bank) / 100 * patches))
+
+
+def percent(bank: str) -> float:
+    """Read `10%`."""
+    return float(bank.removesuffix("%"))
 
 
 def fit(features: Features, members: Indices, method: Method, seed: int, advance: Advance) -> Arrays:

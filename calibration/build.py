@@ -93,7 +93,7 @@ def _learn(job: Job, files: Files, graphs: Sequence[Path], timed: Timed) -> _Out
     extractors = job.extractors(found.good[0], graphs)
     split = job.split([sample.group for sample in found.good])  # again: copies count once, and only their bytes tell them
     for extractor, (_, method) in zip(extractors, job.methods, strict=True):
-        fitting.check_enough(split, extractor.patches, method.bank)
+        fitting.check_enough(split, extractor.patches, method)
     learnt = ensemble.learn(_pupils(job, extractors, found.good, timed), split, job.station.seed, timed)
     advance = timed.stage("scores of bad parts", len(found.bad) * len(extractors))
     known = learnt.panel.see(found.bad, job.options.threads, advance)

@@ -33,15 +33,17 @@ class Judged:
     scores: npt.NDArray[np.float64]
 
 
-def check_enough(split: Split, patches: int, bank: int) -> None:
+def check_enough(split: Split, patches: int, method: schema.Method) -> None:
     """NotEnoughPictures unless the pictures of every bank have as many patches, so many each, as it holds."""
     pictures, kept = len(split.fold_of), len(split.scored) if split.exact else max(GOLDEN, *np.bincount(split.fold_of))
     if split.exact and kept < GOLDEN:
         raise NotEnoughPictures(f"expected at least {GOLDEN} good pictures held out, got {kept} of {pictures}; give more")
-    fewest, wanted = pictures - kept, -(-bank // patches)
+    fewest = pictures - kept
+    size = bank.size(method, fewest * patches) if method.kind == "patchcore" else 1
+    wanted = -(-size // patches)
     if fewest < wanted:
         raise NotEnoughPictures(
-            f"expected at least {wanted} good pictures for a bank of {bank:,} vectors ({patches} patches a picture), got "
+            f"expected at least {wanted} good pictures for a bank of {size:,} vectors ({patches} patches a picture), got "
             f"{max(0, fewest)} of {pictures}, the others being kept aside to be scored; give about "
             f"{-(-pictures * wanted // max(1, fewest))} pictures, or set a smaller method.bank"
         )

@@ -52,7 +52,7 @@ class Moments:
     def _factors(self, some: slice, shift: F64, regularisation: float) -> F64:
         about_mean = self._products[some] - self._count * shift[:, :, None] * shift[:, None, :]
         covariance = about_mean / max(1, self._count - 1) + regularisation * np.eye(shift.shape[1])
-        factors: F64 = np.linalg.inv(np.linalg.cholesky(covariance))
+        factors: F64 = np.tril(np.linalg.inv(np.linalg.cholesky(covariance)))
         return factors
 
 

@@ -15,9 +15,15 @@ from inspectd import image
 from inspectd.errors import BadImage
 from inspectd.station.document import Document
 from inspectd.station.fields import Read
-from inspectd.station.schema import Ensemble, Line, Station
+from inspectd.station.schema import Ensemble, Line, Method, Station
 
 StationRule = Callable[[Read[Station]], None]
+_OF_KINDS = {
+    "bank": ("patchcore",), "sampler": ("patchcore",), "channels": ("padim",),
+    "reduction": ("padim",), "regularisation": ("padim",), "retrieve": ("spade",),
+}  # fmt: skip
+_DEFAULTS = Method()
+_SCORES_OF_KINDS = {"eq7": ("patchcore",), "image": ("spade",)}
 _EVERY_HOST = "0.0.0.0"  # noqa: S104 (compared, not bound)
 
 
@@ -102,6 +108,29 @@ def tiles_are_several(station: Read[Station]) -> None:
         rows, columns = (station.get(".".join((*key, "tiling", name))) for name in ("rows", "columns"))
         if rows == columns == 1:
             station.document.problem((*key, "tiling"), "two tiles or more", "1 x 1", "remove the key: it is the whole picture")
+
+
+def bank_is_a_share(station: Read[Station]) -> None:
+    """A bank given as a share of all patches holds some of them, and no more than there are."""
+    for key in _methods(station):
+        bank = station.get(".".join((*key, "bank")))
+        if isinstance(bank, str) and not 0 < float(bank.removesuffix("%")) <= 100:
+            station.document.problem((*key, "bank"), "a share above 0% and up to 100%", bank)
+
+
+def settings_are_the_methods_own(station: Read[Station]) -> None:
+    """What is set for another kind of method would be ignored, so it is refused."""
+    for key in _methods(station):
+        kind = station.get(".".join((*key, "kind")))
+        for name, kinds in _OF_KINDS.items():
+            value = station.get(".".join((*key, name)))
+            if kind and kind not in kinds and value not in (None, getattr(_DEFAULTS, name)):
+                got = f"{name} beside kind: {kind}"
+                station.document.problem((*key, name), f"a setting of {kind}", got, f"{name} is one of {' and '.join(kinds)}")
+        score = station.get(".".join((*key, "score")))
+        if kind and kind not in _SCORES_OF_KINDS.get(score, (kind,)):
+            allowed = " and ".join(_SCORES_OF_KINDS[score])
+            station.document.problem((*key, "score"), f"a score of {kind}", score, f"it is one of {allowed}; remove the key")
 
 
 def products_differ(station: Read[Station]) -> None:
@@ -189,6 +218,7 @@ def addresses(line: Read[Line]) -> None:
 STATION_RULES: tuple[StationRule, ...] = (
     name_is_the_files, delivery_fits_deadline, plc_source_needs_plc,
     group_by_has_one_group, layers_rise, members_differ, tiles_are_several, products_differ, mask_exists,
+    bank_is_a_share, settings_are_the_methods_own,
 )  # fmt: skip
 CAMERA_RULES: tuple[StationRule, ...] = (camera_has_pictures,)
 

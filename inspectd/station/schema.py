@@ -78,7 +78,10 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     patch: Annotated[Literal[1, 3, 5, 7, 9], Meta(description="neighbourhood averaged into one patch vector")] = 3
     stride: Annotated[int, Meta(ge=1, le=4, description="every so many-th patch of a row and of a column is used; 1: all")] = 1
-    bank: Annotated[Annotated[int, Meta(ge=16, le=1_000_000)], Meta(description="vectors kept in the memory bank")] = 6000
+    bank: Annotated[
+        Annotated[int, Meta(ge=16, le=1_000_000)] | Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,4})?%$", description="10%")],
+        Meta(description="patchcore: vectors kept in the memory bank, or a share of all patches like 10%"),
+    ] = 6000
     sampler: Annotated[Literal["greedy", "random"], Meta(description="how the bank is chosen: greedy k-centre, or random")] = (
         "greedy"
     )

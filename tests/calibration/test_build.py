@@ -55,6 +55,30 @@ def test_a_bundle_comes_out_that_a_worker_takes_and_that_tells_good_from_bad(tmp
     assert "24 cross-fitted good groups" in result.how
 
 
+@pytest.mark.parametrize(
+    ("changes", "arrays"),
+    [
+        ({"kind": "padim", "channels": 30}, {"axes", "centre", "whiten"}),
+        ({"kind": "padim", "channels": 30, "reduction": "pca"}, {"axes", "centre", "whiten"}),
+        ({"kind": "spade", "retrieve": 5}, {"pictures", "pooled"}),
+        ({"kind": "spade", "retrieve": 3, "score": "max"}, {"pictures", "pooled"}),
+        ({"bank": "10%"}, {"bank"}),
+    ],
+)
+def test_every_method_gives_a_bundle_that_a_worker_takes(
+    changes: dict[str, object], arrays: set[str], tmp_path: Path, state: StateDir
+) -> None:
+    """Of the arrays that it judges by; unseen good parts score lower than defective ones, and the settings are kept."""
+    method = msgspec.structs.replace(METHOD, **changes)
+    detector = Detector.open(run(tmp_path, state, parts.config(tmp_path, method=method)).directory)
+    member = detector.manifest.members[0]
+    assert set(member.arrays) == {"channel_mean", "channel_scale"} | arrays
+    assert (member.method, member.score, member.retrieve) == (method.kind, method.score, method.retrieve)
+    good = [r.score for r in detector.score([parts.part(i) for i in range(100, 106)])]
+    bad = [r.score for r in detector.score([parts.bad_part(i)[0] for i in range(6)])]
+    assert np.mean(bad) > max(good)
+
+
 def test_the_manifest_says_from_what_and_how(tmp_path: Path, state: StateDir) -> None:
     """Settings of the station, every picture's hash, seed, versions and timings are in it."""
     manifest = Detector.open(run(tmp_path, state).directory).manifest

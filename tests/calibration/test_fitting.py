@@ -9,6 +9,7 @@ import pytest
 from calibration import fitting, threshold
 from calibration.features import Extractor, Features
 from inspectd.errors import NotEnoughPictures
+from inspectd.station.schema import Method
 from tests.calibration import parts
 from tests.calibration.parts import METHOD
 
@@ -19,16 +20,28 @@ def features(extractor: Extractor, tmp_path: Path) -> Features:
     return Features(extractor, parts.samples(folder), 0, lambda _done: None)
 
 
+def bank_of(vectors: int | str) -> Method:
+    return msgspec.structs.replace(METHOD, bank=vectors)
+
+
 def test_too_few_pictures_for_the_bank_or_the_golden_ones_are_refused() -> None:
     """Before anything is computed; each says how many are needed or were expected."""
     groups = [str(i) for i in range(15)]
     with pytest.raises(NotEnoughPictures, match=r"at least 13 good pictures for a bank of 800 .* got 11 of 15.* about 18"):
-        fitting.check_enough(threshold.split(groups, 5, None, 0), 64, 800)
+        fitting.check_enough(threshold.split(groups, 5, None, 0), 64, bank_of(800))
     with pytest.raises(NotEnoughPictures, match=r"at least 13 good pictures for a bank of 800 .* got 10 of 15.* about 20"):
-        fitting.check_enough(threshold.split(groups, 5, 0.34, 0), 64, 800)
+        fitting.check_enough(threshold.split(groups, 5, 0.34, 0), 64, bank_of(800))
     with pytest.raises(NotEnoughPictures, match="at least 4 good pictures held out, got 2 of 15"):
-        fitting.check_enough(threshold.split(groups, 5, 0.1, 0), 64, 100)
-    fitting.check_enough(threshold.split(groups, 5, None, 0), 64, 11 * 64)
+        fitting.check_enough(threshold.split(groups, 5, 0.1, 0), 64, bank_of(100))
+    fitting.check_enough(threshold.split(groups, 5, None, 0), 64, bank_of(11 * 64))
+
+
+def test_a_share_of_all_patches_and_methods_without_a_bank_need_no_more_pictures() -> None:
+    """However large the number that PatchCore would keep."""
+    split = threshold.split([str(i) for i in range(15)], 5, None, 0)
+    fitting.check_enough(split, 64, bank_of("100%"))
+    fitting.check_enough(split, 64, msgspec.structs.replace(METHOD, kind="padim", bank=800))
+    fitting.check_enough(split, 64, msgspec.structs.replace(METHOD, kind="spade", bank=800))
 
 
 def test_no_pictures_have_no_scores(extractor: Extractor, features: Features) -> None:
