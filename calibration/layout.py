@@ -49,6 +49,20 @@ class Layout:
     masked: bool
 
 
+def categories(root: Path, only: str | None) -> list[Path]:
+    """Return the folders to learn and judge apart: `root` itself, or those of its folders that have a train/good.
+
+    BadInput if `only` names none of them.
+    """
+    found = [root]
+    if root.is_dir() and not any((root / kind).is_dir() for kind in ("train", "test")):
+        found = sorted(path for path in root.iterdir() if (path / "train" / GOOD).is_dir()) or found
+    chosen = [path for path in found if only in (None, path.name)]
+    if not chosen:
+        raise BadInput(f"{root}: expected one of the categories {', '.join(path.name for path in found)}, got {only}")
+    return chosen
+
+
 def train_good(root: Path, progress: Progress) -> list[Sample]:
     """Read train/good; BadInput or BadImages with all that is wrong in it."""
     folder = root / "train" / GOOD

@@ -1,16 +1,14 @@
-"""Commands that measure and show: demo, benchmark line, benchmark accuracy."""
+"""Commands that measure and show: demo, benchmark line; those that need a data set are in measure.py."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from inspectd.cli import options, screen
+from inspectd.cli import measure, options, screen
 from inspectd.cli.options import CONFIG, option
-from inspectd.station.schema import Method
 
-_METHOD = Method()
-benchmark = typer.Typer(no_args_is_help=True, help="Measure the line, or accuracy on a labelled data set.")
+benchmark = typer.Typer(no_args_is_help=True, help="Measure the line, and accuracy and speed on a labelled data set.")
 
 
 def demo(
@@ -52,35 +50,5 @@ def line(
     learning.show_figures(figures, json)
 
 
-@benchmark.command()
-def accuracy(
-    data: Annotated[
-        Path, option("--data", "DIR", "Folder with train/good, test/good, test/DEFECT, ground_truth/DEFECT (MVTec AD).")
-    ],
-    json: options.Json = None,
-    seeds: Annotated[int, option("--seeds", "N", "Seeds over which figures are averaged.", min=1)] = 1,
-    backbone: Annotated[str, option("--backbone", "NAME", "See: inspectd backbone list.")] = _METHOD.backbone,
-    layers: Annotated[str, option("--layers", "A,B", "Layers of the backbone.")] = ",".join(map(str, _METHOD.layers)),
-    input_px: Annotated[int, option("--input-px", "PX", "Side to which pictures are resized.")] = _METHOD.input_px,
-    bank: Annotated[int, option("--bank", "N", "Vectors in the memory bank.")] = _METHOD.bank,
-    sampler: Annotated[str, option("--sampler", "NAME", "greedy or random.")] = _METHOD.sampler,
-    score: Annotated[str, option("--score", "NAME", "smoothed_max, max or eq7.")] = _METHOD.score,
-    threads: Annotated[int, option("--threads", "N", "Threads of the backbone.", min=1, max=64)] = 2,
-    config: options.Config = CONFIG,
-    state: options.State = None,
-) -> None:
-    """Accuracy on a labelled data set, as in the papers.
-
-    Learnt from train/good, judged at the threshold of the best F1.
-    """
-    from inspectd.cli import learning
-
-    learning.need_extra()
-    screen.need_place(json)
-    from calibration.bench.accuracy import accuracy as measure
-
-    method = learning.method(backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score)
-    own = options.state_directory(config, state).backbones
-    with screen.Bars() as bars:
-        figures = measure(data, range(seeds), method, own, threads, bars)
-    learning.show_figures(figures, json)
+for _command in (measure.accuracy,):
+    benchmark.command()(_command)

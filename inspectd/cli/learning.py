@@ -10,6 +10,7 @@ from inspectd.cli import screen
 from inspectd.errors import BadInput, MissingExtra, Problem
 from inspectd.station import fields
 from inspectd.station.document import Document
+from inspectd.station.load import plain
 from inspectd.station.schema import Config, Method
 from inspectd.station.state import Current, StateDir
 
@@ -53,16 +54,28 @@ def options(config: Config, rule: str | None, max_false_reject: str | None, hold
     return Options(threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share)
 
 
-def method(layers: str, **chosen: Any) -> Method:
-    """Turn what was typed into a method's settings; BadInput with the bounds that it breaks."""
-    try:
-        numbers = [int(layer) for layer in layers.split(",")]
-    except ValueError as error:
-        raise BadInput(f"--layers: expected numbers of layers like 4,10, got {layers}") from error
-    read = fields.read(Method, Document(Path("options"), chosen | {"layers": numbers}))
+def method(settings: Sequence[str], **chosen: Any) -> Method:
+    """Turn what was typed into a method's settings, KEY=VALUE last; BadInput with the bounds that they break."""
+    data: dict[str, Any] = {name: _typed(name, text) for name, text in chosen.items() if text is not None}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set: expected KEY=VALUE, as in a station file's method, got {setting}")
+        *above, last = key.strip().split(".")
+        inside = data
+        for name in above:
+            inside = inside.setdefault(name, {})
+        inside[last] = _typed(last, text)
+    read = fields.read(Method, Document(Path("options"), data))
     if read.value is None:
         raise BadInput("\n".join(map(_as_option, read.document.problems)))
     return read.value
+
+
+def _typed(name: str, text: str) -> Any:
+    """Read a value as a station file does, 4,10 as a list; layers are one even if it is only 4."""
+    parts = [plain(part.strip()) for part in text.split(",")]
+    return parts if name == "layers" or len(parts) > 1 else parts[0]
 
 
 def figures(result: "CalibrationResult") -> dict[str, Any]:

@@ -93,10 +93,13 @@ def grid(title: str, columns: Sequence[str], right: Collection[str] = (), folded
     return table
 
 
-def show(table: Table) -> None:
-    """Print a table as wide as it is: a terminal that is too narrow breaks its lines, but no figure is cut off."""
+def show(table: Table, aside: bool = False) -> None:
+    """Print a table as wide as it is: a terminal that is too narrow breaks its lines, but no figure is cut off.
+
+    With `aside` on stderr, since stdout belongs to something else.
+    """
     needed = out.measure(table, options=out.options.update(width=_ENDLESS)).maximum
-    Console(highlight=False, soft_wrap=True, width=max(out.width, needed)).print(table)
+    Console(stderr=aside, highlight=False, soft_wrap=True, width=max(out.width, needed)).print(table)
 
 
 class _Rate(ProgressColumn):

@@ -75,3 +75,16 @@ def test_folders_that_are_laid_out_otherwise_are_refused_with_what_they_hold(tmp
         layout.read(tmp_path / "a", Silent())
     with pytest.raises(BadInput, match="expected pictures, got none"):
         layout.train_good(tmp_path / "a", Silent())
+
+
+def test_categories_are_the_folders_that_have_good_pictures_to_learn_from(tmp_path: Path) -> None:
+    """A root of several, one of them alone, or a folder that is one itself."""
+    for name in ("ring", "lid"):
+        mvtec(tmp_path / name)
+    (tmp_path / "licence").mkdir()
+    assert [path.name for path in layout.categories(tmp_path, None)] == ["lid", "ring"]
+    assert layout.categories(tmp_path, "ring") == [tmp_path / "ring"]
+    assert layout.categories(tmp_path / "lid", None) == [tmp_path / "lid"]
+    assert layout.categories(tmp_path / "nowhere", None) == [tmp_path / "nowhere"]
+    with pytest.raises(BadInput, match="expected one of the categories lid, ring, got cup"):
+        layout.categories(tmp_path, "cup")

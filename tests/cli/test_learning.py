@@ -4,6 +4,7 @@ import pytest
 
 from inspectd.cli import learning
 from inspectd.errors import BadInput
+from inspectd.station.schema import Method
 
 
 def test_wrong_verdicts_are_printed_with_their_scores_and_long_lists_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,8 +31,23 @@ def test_a_figure_that_is_not_known_says_why(capsys: pytest.CaptureFixture[str])
 def test_every_setting_that_cannot_be_is_told_as_it_was_typed() -> None:
     """Both at once, each with its option, its bounds and what came."""
     with pytest.raises(BadInput) as caught:
-        learning.method("4,10", input_px=97, backbone="lite0", bank=1, sampler="greedy", score="max")
-    assert str(caught.value).splitlines() == [
-        "--input-px: expected a whole number from 64 to 1600, a multiple of 32, got 97",
-        "--bank: expected a whole number from 16 to 1000000, got 1",
-    ]
+        learning.method(["sigma=3"], input_px="97", layers="4,10", bank="1", sampler="greedy", score=None)
+    input_px, bank = str(caught.value).splitlines()
+    assert input_px.startswith("--input-px: expected a whole number from 64 to 1600, a multiple of 32")
+    assert input_px.endswith("got 97")
+    assert bank.startswith("--bank: expected a whole number from 16 to 1000000")
+    assert bank.endswith("got 1")
+
+
+def test_settings_are_typed_as_in_a_station_file() -> None:
+    """Lists by commas, keys inside others by dots, numbers as numbers; an option that was left out is the default."""
+    found = learning.method(["tiling.rows=3", "sigma=0.5"], layers="4", input_px="224,320", kind=None)
+    assert found.layers == (4,)
+    assert found.input_px == (224, 320)
+    assert (found.tiling.rows, found.sigma, found.kind) == (3, 0.5, Method().kind)
+    with pytest.raises(BadInput, match="--set: expected KEY=VALUE"):
+        learning.method(["sigma"])
+    with pytest.raises(BadInput, match="--sigma: expected a number from 0 to 8"):
+        learning.method(["sigma=9"])
+    with pytest.raises(BadInput, match="unknown key sigmas"):
+        learning.method(["sigmas=1"])

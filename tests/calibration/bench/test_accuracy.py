@@ -7,7 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from calibration.bench.accuracy import accuracy
+from calibration.bench.accuracy import Bench, accuracy
+from calibration.bench.learnt import Machine
+from calibration.progress import Silent
 from inspectd.errors import BadInput
 from tests.calibration import parts
 from tests.calibration.parts import METHOD
@@ -47,3 +49,36 @@ def test_no_seed_and_no_such_backbone_are_refused(tmp_path: Path) -> None:
         accuracy(root, seeds=())
     with pytest.raises(BadInput, match="expected one of lite0"):
         accuracy(root, method=msgspec.structs.replace(METHOD, backbone="lite9"))
+
+
+def test_categories_are_learnt_apart_and_put_together(tmp_path: Path) -> None:
+    """Shares are averaged over the categories, counts added up, and each category's own figures stand beside."""
+    for name in ("lid", "ring"):
+        mvtec(tmp_path / name)
+    easy = accuracy(tmp_path / "lid", method=METHOD, threads=1)
+    parts.write(tmp_path / "ring/test/good", {f"odd{i}.png": parts.bad_part(30 + i)[0] for i in range(3)})
+    hard = accuracy(tmp_path, method=METHOD, threads=1, category="ring")
+    found = accuracy(tmp_path, method=METHOD, threads=1)
+    assert list(found["by_category"]) == ["lid", "ring"]
+    assert found["by_category"]["lid"]["image_auroc"] == easy["image_auroc"]
+    assert hard["image_auroc"] < easy["image_auroc"]
+    assert found["image_auroc"] == pytest.approx((easy["image_auroc"] + hard["image_auroc"]) / 2)
+    assert found["false_positives"] == easy["false_positives"] + hard["false_positives"]
+    assert found["threshold"] is None
+    assert "its own" in found["reasons"]["threshold"]
+    assert found["settings"]["train"] == 12
+    with pytest.raises(BadInput, match="expected one of the categories lid, ring, got cup"):
+        accuracy(tmp_path, category="cup")
+
+
+def test_a_few_good_pictures_are_drawn_by_seed_and_fewer_are_among_more(tmp_path: Path) -> None:
+    """Other seeds draw others; more than there are is refused; a bank then holds all that there is."""
+    bench = Bench(mvtec(tmp_path), None, (0,), Machine(tmp_path, 1), Silent())
+    one = bench.categories[0]
+    two, four = ({sample.name for sample in one.few(count, 3)} for count in (2, 4))
+    assert two < four
+    assert len({frozenset(sample.name for sample in one.few(2, seed)) for seed in range(8)}) > 1
+    with pytest.raises(BadInput, match="expected at most 6"):
+        one.few(7, 0)
+    assert bench.measure(METHOD, shots=1)["settings"]["train"] == 1
+    assert bench.patches(METHOD) == 6 * 64

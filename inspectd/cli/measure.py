@@ -1,0 +1,99 @@
+"""Benchmarks on a labelled data set: accuracy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from inspectd.cli import learning, options, screen
+from inspectd.cli.options import CONFIG, option
+from inspectd.errors import BadInput
+
+Data = Annotated[Path, option("--data", "DIR", "A data set laid out as MVTec AD, or one of its categories.")]
+Category = Annotated[str | None, option("--category", "NAME", "This category alone. (default: all)")]
+Threads = Annotated[int, option("--threads", "N", "Threads of each step.", min=1, max=64)]
+Kind = Annotated[str | None, option("--method", "KIND", "patchcore, padim or spade. (default: patchcore)")]
+Backbone = Annotated[str | None, option("--backbone", "NAME", "See: inspectd backbone list. (default: lite0)")]
+Layers = Annotated[str | None, option("--layers", "A,B", "Layers of the backbone. (default: 4,10)")]
+InputPx = Annotated[str | None, option("--input-px", "PX", "Side of the input, or HEIGHT,WIDTH. (default: 224)")]
+Bank = Annotated[str | None, option("--bank", "N", "Vectors in the memory bank. (default: 6000)")]
+Sampler = Annotated[str | None, option("--sampler", "NAME", "How the bank is chosen. (default: greedy)")]
+Score = Annotated[str | None, option("--score", "NAME", "smoothed_max, max or eq7. (default: smoothed_max)")]
+Settings = Annotated[list[str] | None, option("--set", "KEY=VALUE", "Any other key of a station file's `method`, repeatable.")]
+
+
+def accuracy(
+    data: Data,
+    category: Category = None,
+    json: options.Json = None,
+    seeds: Annotated[int, option("--seeds", "N", "Seeds over which figures are averaged.", min=1)] = 1,
+    shots: Annotated[str | None, option("--shots", "A,B,…", "Learn from so many good pictures each.")] = None,
+    ablate: Annotated[str | None, option("--ablate", "WHAT", "Vary p, layers, sampler or size.")] = None,
+    kind: Kind = None,
+    backbone: Backbone = None,
+    layers: Layers = None,
+    input_px: InputPx = None,
+    bank: Bank = None,
+    sampler: Sampler = None,
+    score: Score = None,
+    settings: Settings = None,
+    threads: Threads = 2,
+    config: options.Config = CONFIG,
+    state: options.State = None,
+) -> None:
+    """Accuracy on a labelled data set, as in the papers.
+
+    Learnt from train/good, judged at the threshold of the best F1. A chart is written beside the JSON file.
+    """
+    learning.need_extra()
+    screen.need_place(json)
+    from calibration.bench import study, tables
+    from calibration.bench.accuracy import Bench
+    from calibration.bench.learnt import Machine
+
+    if shots and ablate:
+        raise BadInput("expected --shots or --ablate, got both; run them one after the other")
+    method = learning.method(
+        settings or (), kind=kind, backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score
+    )
+    machine = Machine(options.state_directory(config, state).backbones, threads)
+    with screen.Bars() as bars:
+        bench = Bench(data, category, range(seeds), machine, bars)
+        if shots or ablate:
+            variants, x = study.variants(method, _counts(shots), ablate, machine.backbones, bench)
+            points = study.run(bench, variants)
+            rows, chart, figures = tables.by_variant(points), study.chart(variants, points, x), study.figures(points)
+        else:
+            figures = bench.measure(method)
+            rows, chart = tables.by_category(figures), study.curves(figures)
+    show(tables.HEAD, rows, json)
+    for name, why in figures["reasons"].items():
+        screen.note(f"{name} is not known: {why}")
+    write(json, figures, chart)
+
+
+def show(head: Sequence[str], rows: Sequence[Sequence[str]], json: Path | None) -> None:
+    """Print a table of results; where JSON goes to stdout, on stderr."""
+    table = screen.grid("", head, right=head[1:])
+    for row in rows:
+        table.add_row(*map(screen.cell, row))
+    screen.show(table, aside=str(json) == "-")
+
+
+def write(json: Path | None, figures: Any, chart: bytes) -> None:
+    """Write the figures, and the chart beside them."""
+    if json is None:
+        return
+    screen.write_json(json, figures)
+    if chart and str(json) != "-":
+        screen.write_bytes(json.with_suffix(".png"), chart)
+        screen.note(f"chart: {json.with_suffix('.png')}")
+
+
+def _counts(text: str | None) -> list[int]:
+    try:
+        counts = [int(part) for part in (text or "").split(",") if part or text]
+    except ValueError:
+        counts = [0]
+    if any(count < 1 for count in counts):
+        raise BadInput(f"--shots: expected numbers of good pictures like 1,5,20, got {text}")
+    return counts
