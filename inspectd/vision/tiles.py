@@ -51,7 +51,7 @@ def problem(side: int, count: int, overlap: int) -> Wrong | None:
     length = -(-(side + (count - 1) * overlap) // count)
     if count == 1:
         return None
-    if length > side:
+    if length >= side:
         return Wrong(
             "overlap_px", f"tiles smaller than the picture's {side} pixels", f"{length} with this overlap of {overlap}"
         )

@@ -9,12 +9,14 @@ from msgspec.structs import replace
 
 from calibration import graphs
 from inspectd import image
+from inspectd.station.schema import Tiling
 from inspectd.station.state import StateDir
 from inspectd.vision import bundle
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Bundle, Manifest, Member, PictureSpec
 from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
+from inspectd.vision.view import Lens, View
 
 SIDE = 96  # of made parts
 INPUT = (64, 64)
@@ -79,10 +81,8 @@ def golden() -> Golden:
 def real_bundle(state: StateDir, number: int = 1, **member_changes: object) -> Bundle:
     """A bundle that judges: bank from eight good parts, threshold between good and defective golden parts."""
     graph = backbone(state)
-    features = np.concatenate([graph.run(prepared(good_part(100 + i))) for i in range(8)]).reshape(-1, graph.channels)
-    mean, scale = features.mean(axis=0), features.std(axis=0) + np.float32(1e-3)
-    contents = {"bank": ((features - mean) / scale)[::3], "channel_mean": mean, "channel_scale": scale}
     member = replace(manifest().members[0], backbone=graph.sha256, **member_changes)
+    contents = learnt(graph, member)
     draft = Bundle(Path("draft"), manifest(members=(member,)), contents, golden())
     detector = Detector(draft, graph)
     good, bad = ([r.score for r in detector.score(list(pictures))] for pictures in (golden().good, golden().defective))
@@ -95,6 +95,27 @@ def real_bundle(state: StateDir, number: int = 1, **member_changes: object) -> B
     return bundle.write(target, replace(draft.manifest, threshold=threshold), contents, sealed)
 
 
+def learnt(graph: Backbone, member: Member) -> dict[str, np.ndarray]:
+    """Arrays of a bank from eight good parts, as the member sees them."""
+    view = View(Lens(member.input_px, graph.stride, graph.offset, member.stride, member.tiling), (SIDE, SIDE))
+    features = np.concatenate([view.lens.gather(graph.run(view.prepare(good_part(100 + i)))) for i in range(8)])
+    features = features.reshape(-1, graph.channels)
+    mean, scale = features.mean(axis=0), features.std(axis=0) + np.float32(1e-3)
+    return {"bank": ((features - mean) / scale)[::3], "channel_mean": mean, "channel_scale": scale}
+
+
+def two_members(state: StateDir, threads: int = 1) -> Detector:
+    """A detector of two members with one graph, spreads 0.5 and 2, weights 1 and 3; no golden check."""
+    path = state.backbones / f"{backbone(state).sha256}.onnx"
+    graph = Backbone.open(path, threads)
+    tiling = Tiling(rows=2, columns=2, overlap_px=20)
+    plain = replace(manifest().members[0], backbone=graph.sha256, scale=0.5)
+    tiled = replace(plain, tiling=tiling, stride=2, scale=2.0, weight=3.0, score="max")
+    members = tuple(replace(one, arrays={name: f"m{i}_{name}" for name in one.arrays}) for i, one in enumerate((plain, tiled)))
+    arrays = {member.arrays[name]: array for member in members for name, array in learnt(graph, member).items()}
+    return Detector(Bundle(Path("draft"), manifest(members=members), arrays, golden()), graph, graph)
+
+
 def idle_bundle(state: StateDir, station: str = "weave", number: int = 1) -> Bundle:
     """A bundle whose checksums are all right and which judges nothing: its graph is none."""
     graph = b"graph"
@@ -103,8 +124,3 @@ def idle_bundle(state: StateDir, station: str = "weave", number: int = 1) -> Bun
     (state.backbones / f"{sha256}.onnx").write_bytes(graph)
     sealed = manifest(station=station, members=(replace(manifest().members[0], backbone=sha256),))
     return bundle.write(state.bundle(station, "default", number), sealed, arrays(), golden())
-
-
-def prepared(part: image.U8) -> image.U8:
-    """A batch of one."""
-    return image.rgb(image.resize(part, *INPUT))[None]

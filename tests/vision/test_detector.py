@@ -5,10 +5,11 @@ import pytest
 from msgspec.structs import replace
 
 from inspectd.errors import BadBundle
+from inspectd.station.schema import Tiling
 from inspectd.vision import bundle
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Bundle
-from inspectd.vision.detector import Detector, label
+from inspectd.vision.detector import Detector, judge, label
 from inspectd.wire.messages import Verdict
 from tests.vision import make
 
@@ -73,6 +74,78 @@ class TestJudging:
         )
 
 
+class TestMembers:
+    """Two members: one sees the part in 64 x 64 with every patch, one in 2 x 2 tiles with every other patch."""
+
+    @pytest.fixture
+    def both(self, state):
+        return make.two_members(state)
+
+    def test_the_score_is_the_weighted_sum_in_units_of_each_members_spread(self, both):
+        part = make.defective_part(31)
+        one, other = (member.judge(member.backbone.run(member.view.prepare(part))).scores[0] for member in both.members)
+        assert both.score([part])[0].score == pytest.approx(one / 0.5 + 3 * other / 2.0, rel=1e-5)
+
+    def test_the_map_is_the_same_sum_of_maps_in_roi_pixels(self, both):
+        part = make.defective_part(31)
+        maps = [
+            member.view.heat(member.judge(member.backbone.run(member.view.prepare(part))).distances[0])
+            for member in both.members
+        ]
+        got = both.score([part])[0].map
+        assert got.shape == (make.SIDE, make.SIDE)
+        np.testing.assert_allclose(got, maps[0] / 0.5 + 3 * maps[1] / 2.0, rtol=1e-4)
+
+    def test_good_parts_score_below_scratched_ones_and_the_map_is_hottest_on_the_scratch(self, both):
+        good = both.score([make.good_part(i) for i in range(20, 24)])
+        bad = both.score([make.defective_part(i) for i in range(20, 24)])
+        assert max(result.score for result in good) < min(result.score for result in bad)
+        row, column = np.unravel_index(bad[0].map.argmax(), bad[0].map.shape)
+        assert 34 <= row <= 52
+        assert 14 <= column <= 82
+
+    def test_scores_do_not_depend_on_the_batch(self, both):
+        parts = [make.good_part(i) for i in range(3)] + [make.defective_part(i) for i in range(3)]
+        alone = [both.score([part])[0].score for part in parts]
+        assert [result.score for result in both.score(parts)] == pytest.approx(alone, rel=1e-4)
+
+    def test_scores_do_not_depend_on_the_threads(self, state, both):
+        parts = [make.good_part(3), make.defective_part(3)]
+        expected = [result.score for result in both.score(parts)]
+        for threads in (2, 3):
+            again = make.two_members(state, threads)
+            assert [result.score for result in again.score(parts)] == pytest.approx(expected, rel=1e-4)
+
+    def test_members_of_one_graph_share_its_session_and_the_batch_key_names_all(self, both):
+        one, other = both.members
+        assert one.backbone is other.backbone
+        assert both.batch_key == f"{one.backbone.sha256}+{one.backbone.sha256}x4"
+
+    def test_several_detectors_are_asked_at_once(self, both, detector):
+        parts = [make.good_part(8), make.defective_part(8)]
+        asked = [(both, parts[0]), (detector, parts[0]), (both, parts[1]), (detector, parts[1])]
+        expected = [one.score([part])[0].score for one, part in asked]
+        assert [result.score for result in judge(asked)] == pytest.approx(expected, rel=1e-4)
+
+    def test_tensors_of_one_member_cannot_be_asked_of_several(self, both):
+        with pytest.raises(ValueError, match="expected a bundle of one member, got 2"):
+            both.prepare(make.good_part(0))
+
+    @pytest.mark.parametrize("score", ["smoothed_max", "max", "eq7"])
+    def test_a_tiled_score_is_taken_from_the_stitched_map(self, state, score):
+        """The three steps apart give what score gives; a scratch across the tiles' borders counts once, not once a tile."""
+        tiled = make.real_bundle(state, score=score, tiling=Tiling(rows=2, columns=2, overlap_px=24), stride=1)
+        detector = Detector.open(tiled.directory)
+        part = make.defective_part(7)
+        inputs = detector.prepare(part)
+        assert inputs.shape == (4, 64, 64, 3)
+        result = detector.judge(detector.backbone.run(inputs))
+        assert result.score == pytest.approx(detector.score([part])[0].score, rel=1e-5)
+        if score == "max":
+            assert result.score == pytest.approx(float(result.layers[0].distances.max()))
+        assert result.map.shape == (make.SIDE, make.SIDE)
+
+
 class TestLabel:
     @pytest.mark.parametrize(
         ("score", "expected"),
@@ -112,12 +185,12 @@ class TestOpening:
         with pytest.raises(BadBundle, match=r"2/golden\.npz: golden good picture 1: expected score"):
             Detector.open(other.directory)
 
-    def test_a_bundle_of_two_members_is_not_judged_by_one(self, state):
+    def test_a_bundle_without_members_is_refused(self, state):
         stored = make.real_bundle(state)
-        two = replace(stored.manifest, members=stored.manifest.members * 2)
-        other = bundle.write(state.bundle("weave", "default", 2), two, stored.arrays, stored.golden)
-        with pytest.raises(BadBundle, match="expected one member, got 2"):
-            Detector.open(other.directory)
+        with pytest.raises(BadBundle, match=r"manifest\.json: cannot be stored"):
+            bundle.write(
+                state.bundle("weave", "default", 2), replace(stored.manifest, members=()), stored.arrays, stored.golden
+            )
 
     def test_a_bank_that_does_not_fit_the_graph_is_refused(self, state):
         stored = make.real_bundle(state)
