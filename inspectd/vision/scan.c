@@ -13,7 +13,7 @@ enum {
     STEPS = CODES / 4,    // the processor multiplies and adds four at once
     BLOCKS = 4,           // a group is so many blocks of 16 bank vectors
     GROUP = 16 * BLOCKS,  // bank vectors
-    CHUNK = 32,           // groups whose compared distances are held at once: 64 KB for 8 queries, in the cache of a core
+    CHUNK = 64,           // groups whose compared distances are held at once: 128 KB for 8 queries, in the cache of a core
     SHARE = 64            // queries that a thread takes at a time
 };
 
@@ -25,7 +25,7 @@ struct bank {
     const float *axes;     // [d][CODES] orthonormal columns; the last is zero if `rest` counts
     const int8_t *codes;   // [groups][BLOCKS][STEPS][16][4]
     const int32_t *sums;   // [groups][GROUP] sum of a vector's codes
-    const float *steps;    // [groups][GROUP] what one level is worth
+    const float *steps;    // [groups] what one level is worth
     const float *squares;  // [groups][GROUP] squared norm of the coded vector
     const float *margins;  // [groups] a coded vector of the group is at most so far from its vector
     float margin;          // the largest of them
@@ -33,9 +33,9 @@ struct bank {
     float rounding;        // bound of the relative rounding error of a query on the axes
 };
 
-struct work {
-    float apart[8][CHUNK * GROUP];   // compared distances of up to 8 queries
-    float least[8][CHUNK * 16];      // the smallest of each lane of a group
+struct work {  // rows a little longer than a power of two, which would put all of them into the same lines of the cache
+    float apart[8][CHUNK * GROUP + 16];  // compared distances of up to 8 queries
+    float least[8][CHUNK * 16 + 16];     // the smallest of each lane of a group
     int32_t waiting[CHUNK * GROUP];  // vectors of the chunk that are to be compared in full
 };
 
@@ -48,6 +48,7 @@ static inline float smaller(float a, float b) { return a < b ? a : b; }
 #define TILE 8
 #define WIDE 2
 #define LEVELS 127
+#define OFFSET 128
 #define DOT(sum, word, at) (ints) _mm512_dpbusd_epi32((__m512i)(sum), _mm512_set1_epi32(word), _mm512_loadu_si512(at))
 #define MIN(v, w) (floats) _mm512_min_ps((__m512)(v), (__m512)(w))
 #define BELOW(v, limit) _mm512_cmp_ps_mask((__m512)(v), _mm512_set1_ps(limit), _CMP_LE_OQ)
@@ -60,6 +61,7 @@ static inline float smaller(float a, float b) { return a < b ? a : b; }
 #define TILE 4
 #define WIDE 2
 #define LEVELS 63
+#define OFFSET 64
 #define DOT(sum, word, at)                                                                                            \
     ((sum) + (ints)_mm256_madd_epi16(                                                                                 \
                  _mm256_maddubs_epi16(_mm256_set1_epi32(word), _mm256_loadu_si256((const __m256i *)(at))),            \
@@ -69,7 +71,7 @@ static inline float smaller(float a, float b) { return a < b ? a : b; }
 #include "scan.h"
 
 // Of this file's interface: a library of another version is not used.
-int scan_version(void) { return 1; }
+int scan_version(void) { return 2; }
 
 // What this processor can run: bit 0 AVX2, bit 1 AVX-512 with VNNI.
 int scan_paths(void) {

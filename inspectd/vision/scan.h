@@ -1,6 +1,6 @@
 // The loops of scan.c, which includes this once for each kind of processor, after it defined
 //   NAME(f)             the name of f for this processor       TARGET   the instructions that it may use
-//   LANES               floats in a register                   LEVELS   a query's codes lie in -LEVELS … LEVELS
+//   LANES               floats in a register                   LEVELS   a query's codes lie in -LEVELS … LEVELS, OFFSET added
 //   TILE, WIDE          queries, and registers of the bank, worked on at once: each load serves several products
 //   DOT(sum, word, at)  sums, each plus four products of an unsigned byte of `word` and a signed byte from `at` on
 //   MIN(v, w)           the smaller of each lane               BELOW(v, limit)  bit i: v[i] <= limit
@@ -15,7 +15,7 @@ typedef int32_t ints __attribute__((vector_size(4 * LANES), aligned(4), may_alia
 // A query as codes, and what is known of its nearest bank vector so far.
 struct query {
     const float *vector;
-    uint8_t codes[CODES];  // plus LEVELS + 1, since DOT takes bytes without sign
+    uint8_t codes[CODES];  // plus OFFSET, where DOT takes bytes without sign
     float step, square;    // what one level is worth; squared norm of the coded vector
     float margin;          // the coded vector is at most so far from the query, rounding included
     float best, reach;     // smallest squared distance so far; its root plus `margin`
@@ -46,7 +46,7 @@ TARGET static inline void NAME(encode)(struct query *q, const float *values) {
     const float per_step = largest > 1e-30f ? LEVELS / largest : 0;
     for (int i = 0; i < CODES; i++) {
         const int32_t code = (int32_t)(values[i] * per_step + (LEVELS + 0.5f)) - LEVELS;  // of a positive number: rounded
-        q->codes[i] = (uint8_t)(code + LEVELS + 1);
+        q->codes[i] = (uint8_t)(code + OFFSET);
         square += code * code;
         const float difference = values[i] - q->step * (float)code;
         lost += difference * difference;
@@ -81,16 +81,24 @@ TARGET static void NAME(prepare)(const struct bank *bank, struct query *q) {
     q->best = q->reach = INFINITY;
 }
 
-// Squared distances of the codes of TILE queries and of one group, each less the query's own square, and for each lane the
-// smallest. TILE x WIDE sums stay in registers.
+// From sums of products of codes to squared distances, each less the query's own square, and the smallest of each lane.
+TARGET static inline void NAME(measure)(const struct bank *bank, int64_t at, int t, const struct query *q, ints sums,
+                                        struct work *work, int64_t place) {
+    const floats product = __builtin_convertvector(sums, floats);
+    const floats apart = FLOATS(bank->squares + at) - product * (2 * q->step * bank->steps[at / GROUP]);
+    floats *const least = (floats *)(work->least[t] + place * LANES);
+    *(floats *)(work->apart[t] + place * GROUP + at % GROUP) = apart;
+    *least = at % GROUP == 0 ? apart : MIN(apart, *least);
+}
+
+// Compare TILE queries with a group: TILE x WIDE sums stay in registers.
 TARGET static inline void NAME(compare)(const struct bank *bank, int64_t group, const struct query *tile, struct work *work,
                                         int64_t place) {
-    for (int first = 0; first < GROUP; first += WIDE * LANES) {
+    for (int64_t at = group * GROUP; at < (group + 1) * GROUP; at += WIDE * LANES) {
         ints sums[TILE][WIDE];
-        const int64_t at = group * GROUP + first;
         const int8_t *const codes = bank->codes + at / 16 * 16 * CODES + at % 16 * 4;
         for (int t = 0; t < TILE; t++)
-            for (int w = 0; w < WIDE; w++) sums[t][w] = *(const ints *)(bank->sums + at + w * LANES) * -(LEVELS + 1);
+            for (int w = 0; w < WIDE; w++) sums[t][w] = *(const ints *)(bank->sums + at + w * LANES) * -OFFSET;
         for (int s = 0; s < STEPS; s++)
             for (int t = 0; t < TILE; t++) {
                 int32_t word;
@@ -99,13 +107,7 @@ TARGET static inline void NAME(compare)(const struct bank *bank, int64_t group, 
                     sums[t][w] = DOT(sums[t][w], word, codes + w * LANES / 16 * 16 * CODES + w * LANES % 16 * 4 + 64 * s);
             }
         for (int w = 0; w < WIDE; w++)
-            for (int t = 0; t < TILE; t++) {
-                const floats product = __builtin_convertvector(sums[t][w], floats) * FLOATS(bank->steps + at + w * LANES);
-                const floats apart = FLOATS(bank->squares + at + w * LANES) - product * (2 * tile[t].step);
-                floats *const least = (floats *)(work->least[t] + place * LANES);
-                *(floats *)(work->apart[t] + place * GROUP + first + w * LANES) = apart;
-                *least = first + w == 0 ? apart : MIN(apart, *least);
-            }
+            for (int t = 0; t < TILE; t++) NAME(measure)(bank, at + w * LANES, t, tile + t, sums[t][w], work, place);
     }
 }
 
@@ -202,6 +204,7 @@ TARGET static int64_t NAME(run)(const struct bank *bank, const float *queries, i
 #undef TILE
 #undef WIDE
 #undef LEVELS
+#undef OFFSET
 #undef DOT
 #undef MIN
 #undef BELOW

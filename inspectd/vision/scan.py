@@ -26,7 +26,8 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 Way = Literal["vnni", "avx2"]
 
-_VERSION = 1  # of the library's interface
+_WAYS: tuple[Way, ...] = ("avx2", "vnni")  # in the order of the library
+_VERSION = 2  # of the library's interface
 _CODES, _GROUP, _LEVELS = 64, 64, 127  # as in scan.c; a bank's codes lie in -127 … 127
 _SHARE = 64  # queries that a thread takes at a time
 _BLOCK = 4096  # bank vectors coded at a time, in double precision
@@ -54,7 +55,7 @@ def ways() -> tuple[Way, ...]:
     """What this processor can run of the library, best first; nothing if it was not built (no compiler at the install)."""
     library = _library()
     found = 0 if library is None else library.scan_paths()
-    return tuple(way for bit, way in ((2, "vnni"), (1, "avx2")) if found & bit)  # type: ignore[misc]
+    return tuple(way for way in reversed(_WAYS) if found >> _WAYS.index(way) & 1)
 
 
 class Scan:
@@ -90,7 +91,7 @@ class Scan:
         found = Nearest(np.empty(len(queries), np.float32), np.empty(len(queries), np.int64), 0)
         taken = np.zeros(1, np.int64)  # queries taken so far, counted up by all threads
         arguments = (
-            ctypes.byref(self._bank), self.way == "vnni", queries.ctypes.data, len(queries), taken.ctypes.data,
+            ctypes.byref(self._bank), _WAYS.index(self.way), queries.ctypes.data, len(queries), taken.ctypes.data,
             found.distances.ctypes.data, found.indices.ctypes.data,
         )  # fmt: skip
         compared = crew.run(lambda: int(_library().scan_run(*arguments)), len(queries) // _SHARE)
@@ -133,17 +134,21 @@ def _coordinates(vectors: F32, centre: F32, axes: F64) -> F64:
 def _code(on_axes: F64, groups: int) -> tuple[npt.NDArray[np.int8], F32, F32, F32]:
     """Coordinates [N,64] to codes [groups*64,64], steps and squares of the coded vectors, and margins of the groups."""
     count, padded = len(on_axes), groups * _GROUP
-    codes, steps = np.zeros((padded, _CODES), np.int8), np.zeros(padded, np.float32)
+    codes, steps = np.zeros((padded, _CODES), np.int8), np.zeros(groups, np.float32)
     squares, margins = np.full(padded, np.inf), np.zeros(padded)  # what fills up the last group is never near
     for rows in _blocks(count):
         values = on_axes[rows]
-        step = (np.abs(values).max(axis=1) / _LEVELS).astype(np.float32)
-        step[step < 1e-30] = 0  # of float32; such a vector is the centre
+        largest = np.abs(values).max(axis=1)
+        firsts = np.arange(0, len(values), _GROUP)
+        step = (np.maximum.reduceat(largest, firsts) / _LEVELS).astype(np.float32)
+        step[step < 1e-30] = 0  # of float32; such vectors are the centre
+        steps[rows.start // _GROUP : rows.start // _GROUP + len(step)] = step
+        step = np.repeat(step, _GROUP)[: len(values)]
         code = np.rint(values / np.where(step > 0, step, np.inf)[:, None]).clip(-_LEVELS, _LEVELS)
         coded = code * step[:, None].astype(np.float64)
         norms = np.linalg.norm(values, axis=1)
         at = slice(rows.start, rows.start + len(values))
-        codes[at], steps[at] = code, step
+        codes[at] = code
         squares[at] = np.einsum("nk,nk->n", coded, coded) * (1 - 2e-6)  # room for the rounding of scan.h's `apart`
         margins[at] = np.linalg.norm(values - coded, axis=1) + 1e-6 * norms
     return codes, steps, squares.astype(np.float32), (margins.reshape(groups, -1).max(axis=1) * (1 + 1e-6)).astype(np.float32)
