@@ -59,7 +59,8 @@ def _describe(annotation: Any) -> str:
         return f"one of {words}" if len(typing.get_args(inner)) > 1 else words
     if origin is tuple:
         item = typing.get_args(inner)[0]
-        return "a list of keys and values" if struct_of(item) else f"a list [a, b], each {describe(item)}"
+        exactly = next((f" of {meta.max_length}" for meta in _metas(annotation) if meta.max_length), "")
+        return "a list of keys and values" if struct_of(item) else f"a list [a, b]{exactly}, each {describe(item)}"
     if inner is bool:
         return "true or false"
     if inner in (int, float):

@@ -99,12 +99,10 @@ def _sequence(result: Read[Any], annotation: Any, value: list[Any], key: Key) ->
 
 
 def _leaf(result: Read[Any], annotation: Any, value: Any, key: Key) -> Any:
-    for member in members(annotation):  # one by one: msgspec crashes on a bounded number beside a list of such
-        try:
-            return msgspec.convert(value, member)
-        except msgspec.ValidationError:
-            continue
-    return _broken(result, key, describe(annotation), shown(value), _hint(annotation, value))
+    try:
+        return msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        return _broken(result, key, describe(annotation), shown(value), _hint(annotation, value))
 
 
 def _broken(result: Read[Any], key: Key, expected: str, got: str, hint: str = "") -> Any:

@@ -42,6 +42,8 @@ class PlcBlock(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Side = Annotated[int, Meta(ge=64, le=1600, multiple_of=32)]
+# as long as it is, not tuple[Side, Side]: msgspec 0.22 crashes on a bounded number beside a tuple of fixed length
+Sides = Annotated[tuple[Side, ...], Meta(min_length=2, max_length=2)]
 
 
 class Tiling(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,7 +72,7 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="blocks of the backbone whose features are used, shallow to deep"),
     ] = (4, 10)
     input_px: Annotated[
-        Side | tuple[Side, Side],
+        Side | Sides,
         Meta(description="size to which the roi or each tile is resized: one side, or [height, width]"),
     ] = 224
     tiling: Annotated[
@@ -112,7 +114,8 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def size_px(self) -> tuple[int, int]:
         """Height and width of the input."""
-        return self.input_px if isinstance(self.input_px, tuple) else (self.input_px, self.input_px)
+        height, width = self.input_px if isinstance(self.input_px, tuple) else (self.input_px, self.input_px)
+        return height, width
 
 
 class Weighted(Method, frozen=True, forbid_unknown_fields=True):

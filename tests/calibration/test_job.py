@@ -9,6 +9,7 @@ import pytest
 from calibration.job import Options, accept
 from calibration.pictures import Sample
 from inspectd.errors import BadInput, ConfigError
+from inspectd.station import load
 from inspectd.station.schema import Config, Roi, Threshold
 from inspectd.vision.backbone import Backbone
 from tests.calibration import parts
@@ -121,3 +122,61 @@ def test_a_mask_is_as_large_as_the_roi_and_its_hash_is_kept(tmp_path: Path, grap
     assert inside is not None
     assert np.array_equal(inside, mask > 0)
     assert job.picture(sample).mask_sha256 == hashlib.sha256((tmp_path / "mask.png").read_bytes()).hexdigest()
+
+
+def station_file(tmp_path: Path, method: str) -> Config:
+    """A station whose file is really there: its method stands on line 4."""
+    (tmp_path / "lid.yaml").write_text(f"station: lid\ncamera: {{kind: folder, path: .}}\ndeadline_ms: 200\nmethod: {method}\n")
+    return load.load(tmp_path, cameras=False)
+
+
+def problems(config: Config, sample: Sample, graph: Path) -> list[str]:
+    """What is wrong with the graphs or, if nothing is, with how the members see."""
+    job = accept(config, "lid", "default", None, Options())
+    with pytest.raises(ConfigError) as caught:
+        job.extractors(sample, [graph for _ in job.graphs(graph.parent)])
+    return str(caught.value).splitlines()
+
+
+def test_backbones_and_layers_that_are_not_there_are_named_with_file_line_and_those_that_are(
+    tmp_path: Path, graph: Path
+) -> None:
+    """Of all members at once."""
+    members = "{members: [{backbone: resnet99}, {layers: [4, 11]}, {backbone: lite2, layers: [99]}]}"
+    unknown, missing, none = problems(station_file(tmp_path, members), like(tmp_path), graph)
+    assert unknown.startswith(f"{tmp_path}/lid.yaml:4: method.members.0.backbone: expected one of lite0, lite2")
+    assert missing.startswith(f"{tmp_path}/lid.yaml:4: method.members.1.layers: expected layers that lite0 offers, out of [")
+    assert missing.endswith("got [4, 11]")
+    assert "10" in missing.partition("out of")[2]
+    assert "method.members.2.layers: expected layers that lite2 offers" in none
+    (alone,) = problems(station_file(tmp_path, "{layers: [99]}"), like(tmp_path), graph)
+    assert "lid.yaml:4: method.layers: expected layers that lite0 offers" in alone
+
+
+@pytest.mark.parametrize(
+    ("tiling", "key", "words"),
+    [
+        (
+            "overlap_px: 64",
+            "tiling.overlap_px",
+            "expected tiles smaller than the picture's 64 pixels, got 64 with this overlap",
+        ),
+        ("overlap_px: 30", "tiling.overlap_px", "expected at most half a tile: 21 pixels for 2 tiles in 64, got 30"),
+        ("rows: 4, overlap_px: 4", "tiling", "expected tiles of at least 32 pixels, got 4 of 19 in the picture's 64"),
+    ],
+)
+def test_tiles_that_do_not_fit_the_picture_are_refused(tmp_path: Path, graph: Path, tiling: str, key: str, words: str) -> None:
+    """The roi counts where there is one; here it is the whole picture of 64 x 64."""
+    (told,) = problems(station_file(tmp_path, f"{{tiling: {{{tiling}}}}}"), like(tmp_path), graph)
+    assert told.startswith(f"{tmp_path}/lid.yaml:4: method.{key}: {words}")
+
+
+def test_each_member_sees_as_its_settings_say(tmp_path: Path, graph: Path) -> None:
+    """Sizes, strides and tiles are its own; roi and mask are the station's."""
+    members = "{members: [{input_px: [64, 96], stride: 2}, {tiling: {overlap_px: 16}}]}"
+    job = accept(station_file(tmp_path, members), "lid", "default", None, Options())
+    one, other = job.extractors(like(tmp_path), [graph, graph])
+    assert (one.grid, other.grid) == ((4, 6), (56, 56))
+    assert one.backbone is other.backbone
+    assert one.vectors([parts.part(0)]).shape == (1, 4, 6, 152)
+    assert other.vectors([parts.part(0), parts.part(1)]).shape == (2, 56, 56, 152)

@@ -149,6 +149,50 @@ MISTAKES = {
     "settings of none": (with_line("method", "{retrieve: 5}"), 6, "method.retrieve", "a setting of patchcore"),
     "a score of another method": (with_line("method", "{kind: spade, score: eq7}"), 6, "method.score", "a score of spade"),
     "the pooled score": (with_line("method", "{score: image}"), 6, "method.score", "a score of patchcore"),
+    "an input side that is no multiple": (with_line("method", "{input_px: [224, 225]}"), 6, "method.input_px.1", "of 32"),
+    "three input sides": (with_line("method", "{input_px: [64, 64, 64]}"), 6, "method.input_px", "a list [a, b] of 2"),
+    "a stride that skips too much": (with_line("method", "{stride: 5}"), 6, "method.stride", "from 1 to 4"),
+    "a single tile": (with_line("method", "{tiling: {rows: 1, columns: 1}}"), 6, "method.tiling", "remove the key"),
+    "no overlap": (with_line("method", "{tiling: {overlap_px: 0}}"), 6, "method.tiling.overlap_px", "from 1 to 1000"),
+    "a weight without members": (with_line("method", "{weight: 2}"), 6, "method.weight", "unknown key weight"),
+    "a weight that is none": (
+        with_line("method", "{members: [{weight: 0}, {patch: 1}]}"),
+        6,
+        "method.members.0.weight",
+        "above 0",
+    ),
+    "a negative weight": (
+        with_line("method", "{members: [{patch: 1}, {weight: -1}]}"),
+        6,
+        "method.members.1.weight",
+        "above 0",
+    ),
+    "a single member": (with_line("method", "{members: [{patch: 1}]}"), 6, "method.members", "at least two methods"),
+    "members that are alike": (
+        with_line("method", "{members: [{patch: 1}, {patch: 3}, {weight: 5}]}"),
+        6,
+        "method.members.2",
+        "same as member 1",
+    ),
+    "members that are no list": (with_line("method", "{members: lite0}"), 6, "method.members", "a list of keys and values"),
+    "a key beside members": (
+        with_line("method", "{members: [{patch: 1}, {}], backbone: lite0}"),
+        6,
+        "method.backbone",
+        "unknown key backbone",
+    ),
+    "layers of a member that fall": (
+        with_line("method", "{members: [{}, {layers: [10, 4]}]}"),
+        6,
+        "method.members.1.layers",
+        "rising order",
+    ),
+    "a single tile of a member": (
+        with_line("method", "{members: [{}, {tiling: {rows: 1, columns: 1}}]}"),
+        6,
+        "method.members.1.tiling",
+        "two tiles",
+    ),
     "product twice": (with_line("products", "[a, b, a]"), 6, "products", "a again"),
     "mask that is not there": (with_line("mask", "mask.png"), 6, "mask", "no such file"),
     "mask that is a folder": (with_line("mask", "."), 6, "mask", "a directory"),
@@ -182,6 +226,19 @@ def test_a_mistake_is_named_with_file_line_and_key(
     problem = files.only()
     assert (problem.file, problem.line, problem.key) == (path, line, key)
     assert words in str(problem)
+
+
+def test_several_methods_are_members_each_with_a_weight(files: Files) -> None:
+    """A method alone is a member itself; sides of the input may differ, and one side stands for both."""
+    text = "\n  members:\n    - {input_px: [96, 160], weight: 2.5}\n    - backbone: lite2\n      layers: [19]\n"
+    files.write("washer.yaml", with_line("method", text))
+    one, other = files.load().stations["washer"].method.members
+    assert (one.size_px, one.weight, one.backbone) == ((96, 160), 2.5, "lite0")
+    assert (other.size_px, other.weight, other.layers) == ((224, 224), 1.0, (19,))
+    files.write("washer.yaml", with_line("method", "{input_px: 96, tiling: {columns: 3}}"))
+    (alone,) = files.load().stations["washer"].method.members
+    assert (alone.size_px, alone.weight) == ((96, 96), 1.0)
+    assert (alone.tiling.rows, alone.tiling.columns) == (2, 3)
 
 
 LINE_MISTAKES = {
