@@ -14,7 +14,7 @@ import numpy.typing as npt
 from calibration import charts, page
 from calibration.page import Markup, fill
 from inspectd import image
-from inspectd.vision.bundle import Manifest
+from inspectd.vision.bundle import Manifest, Member
 
 _TILE_PX = 260  # height and width of a picture in a sheet, three to a row of A4
 
@@ -134,10 +134,20 @@ def _settings(manifest: Manifest) -> Markup:
             ("method", f"{member.method}, score {score}, {member.normalisation} standardisation"),
             ("backbone", f"{member.backbone_name}, layers {layers}, averaged over {member.patch} x {member.patch}"),
             ("backbone graph, sha256", member.backbone),
-            ("input", f"{member.input_px[1]} x {member.input_px[0]} px"),
+            ("input", _input(member)),
         ]
+        if len(manifest.members) > 1:
+            rows.append(("share in the score", f"weight {member.weight:g}, in units of {member.scale:.4g}"))
     rows += [(f"{ref.role}, {ref.dtype} {list(ref.shape)}, sha256", ref.sha256) for ref in manifest.arrays]
     return page.section("Settings", page.table((), [*rows, ("seed", str(manifest.seed))]))
+
+
+def _input(member: Member) -> str:
+    """Say how a member sees."""
+    told = f"{member.input_px[1]} x {member.input_px[0]} px"
+    tiling = member.tiling
+    told += f" for each of {tiling.rows} x {tiling.columns} tiles, {tiling.overlap_px} px shared" if tiling else ""
+    return told + (f", 1 of {member.stride} x {member.stride} patches" if member.stride > 1 else "")
 
 
 def _made_with(manifest: Manifest) -> Markup:
