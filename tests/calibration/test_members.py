@@ -46,7 +46,10 @@ def verdicts(detectors: list[Detector], pictures: list[np.ndarray]) -> list[list
     """Scores that a worker answers with when it gets the pictures of all detectors in one batch."""
     held = {detector.fingerprint: detector for detector in detectors}
     asked = [(fingerprint, pixels) for pixels in pictures for fingerprint in held]
-    items = [WorkItem(Key("lid", 1, i), mark, 100.0, pixels.shape, "mono8") for i, (mark, pixels) in enumerate(asked)]
+    items = [
+        WorkItem(Key("lid", 1, i), mark, 100.0, pixels.shape, "mono8", camera_px=(64, 64))
+        for i, (mark, pixels) in enumerate(asked)
+    ]
     answers = [one.answer for one in score(items, [memoryview(pixels.tobytes()) for _, pixels in asked], held)]
     assert [(answer.key.seq, answer.reason) for answer in answers] == [(i, Reason.NONE) for i in range(len(asked))]
     return [[answer.score for answer in answers[i :: len(held)]] for i in range(len(held))]
@@ -60,8 +63,9 @@ def verdicts(detectors: list[Detector], pictures: list[np.ndarray]) -> list[list
         "{input_px: [64, 128], bank: 100}",
         "{input_px: 64, bank: 150, tiling: {overlap_px: 16}}",
         "{input_px: 128, bank: 60, stride: 3}",
+        "{members: [{kind: padim, input_px: 64, tiling: {overlap_px: 16}}, {kind: spade, input_px: 64, retrieve: 5}]}",
     ],
-    ids=["members", "aspect", "tiles", "stride"],
+    ids=["members", "aspect", "tiles", "stride", "kinds"],
 )  # fmt: skip
 def test_whatever_the_method_good_parts_pass_and_defects_fail_at_any_batch_size_and_thread_count(
     tmp_path: Path, method: str
