@@ -1,7 +1,7 @@
 """What a calibration is asked for, checked against the station file before any work is done, and how the station sees."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from inspectd.station.schema import Config, Method, Station, Threshold
 from inspectd.vision import tiles
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import PictureSpec
+from inspectd.vision.view import Lens
 
 _FORMATS: dict[str, Literal["mono8", "rgb8"]] = {"mono8": "mono8", "rgb8": "rgb8"}
 
@@ -95,14 +96,16 @@ class Job:
         roi = self.station.roi
         size = (like.height, like.width) if roi is None else (roi.height, roi.width)
         mask = None if self.station.mask is None or problems else _mask(self, size, problems)
-        problems += [problem for key, method in self.methods for problem in _tiling_problems(self, key, method, size)]
-        if problems:
-            raise ConfigError(problems)
         opened = {graph: Backbone.open(graph) for graph in set(files)}
-        return [
+        extractors = [
             Extractor(opened[graph], method.size_px, roi, mask, self.options.threads, method.stride, method.tiling, size)
             for graph, (_, method) in zip(files, self.methods, strict=True)
         ]
+        for (key, _), extractor in zip(self.methods, extractors, strict=True):
+            problems += _tiling_problems(self, key, extractor.lens, size)
+        if problems:
+            raise ConfigError(problems)
+        return extractors
 
     def picture(self, like: Sample) -> PictureSpec:
         """Return what pictures the station sends, given one of them; after `extractor` has read the mask."""
@@ -147,15 +150,15 @@ def _roi_problems(job: Job, like: Sample) -> list[Problem]:
     return [Problem(job.file, None, "roi", f"a rectangle inside the pictures of {like.width} x {like.height}", got)]
 
 
-def _tiling_problems(job: Job, key: Key, method: Method, size: tuple[int, int]) -> Iterator[Problem]:
-    """Say which of a method's tiles do not fit a roi [H,W]."""
-    if method.tiling is None:
-        return
-    for side, count in zip(size, (method.tiling.rows, method.tiling.columns), strict=True):
-        wrong = tiles.problem(side, count, method.tiling.overlap_px)
-        if wrong:
-            yield job.problem((*key, "tiling", *([wrong.key] if wrong.key else [])), wrong.expected, wrong.got)
-            return
+def _tiling_problems(job: Job, key: Key, lens: Lens, size: tuple[int, int]) -> list[Problem]:
+    """Say whether a member's tiles do not fit a roi [H,W]."""
+    if lens.tiling is None:
+        return []
+    axes = zip(size, lens.tiles, lens.tile_grid, strict=True)
+    found = (tiles.problem(side, count, lens.tiling.overlap_px, cells) for side, count, cells in axes)
+    wrong = next((one for one in found if one), None)
+    where = (*key, "tiling", *([wrong.key] if wrong and wrong.key else []))
+    return [job.problem(where, wrong.expected, wrong.got)] if wrong else []
 
 
 def _mask(job: Job, size: tuple[int, int], problems: list[Problem]) -> Mask | None:

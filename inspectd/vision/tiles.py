@@ -46,8 +46,8 @@ class Wrong(NamedTuple):
     got: str
 
 
-def problem(side: int, count: int, overlap: int) -> Wrong | None:
-    """Say what is wrong with dividing `side` pixels into `count` tiles; None if nothing is."""
+def problem(side: int, count: int, overlap: int, cells: int) -> Wrong | None:
+    """Say what is wrong with dividing `side` pixels into `count` tiles of so many cells; None if nothing is."""
     length = -(-(side + (count - 1) * overlap) // count)
     if count == 1:
         return None
@@ -60,6 +60,10 @@ def problem(side: int, count: int, overlap: int) -> Wrong | None:
     if 2 * overlap > length:
         most = side // (count + 1)  # 2 o <= (side + (count - 1) o) / count
         return Wrong("overlap_px", f"at most half a tile: {most} pixels for {count} tiles in {side}", str(overlap))
+    if overlap * cells < length:  # less than from one cell to the next: nothing to blend
+        return Wrong(
+            "overlap_px", f"at least a patch: {-(-side // (count * cells - count + 1))} pixels in {side}", str(overlap)
+        )
     return None
 
 

@@ -162,6 +162,7 @@ def test_backbones_and_layers_that_are_not_there_are_named_with_file_line_and_th
             "expected tiles smaller than the picture's 64 pixels, got 64 with this overlap",
         ),
         ("overlap_px: 30", "tiling.overlap_px", "expected at most half a tile: 21 pixels for 2 tiles in 64, got 30"),
+        ("overlap_px: 1", "tiling.overlap_px", "expected at least a patch: 2 pixels in 64, got 1"),
         ("rows: 4, overlap_px: 4", "tiling", "expected tiles of at least 32 pixels, got 4 of 19 in the picture's 64"),
     ],
 )

@@ -20,7 +20,7 @@ def axes(spans, cells):
 
 @given(*LAYOUT)
 def test_tiles_are_equal_cover_the_side_and_overlap_as_asked(side, count, overlap):
-    assume(tiles.problem(side, count, overlap) is None)
+    assume(tiles.problem(side, count, overlap, 1000) is None)
     spans = tiles.spans(side, count, overlap)
     assert (spans[0].start, spans[-1].end) == (0, side)
     assert len({span.end - span.start for span in spans}) == 1
@@ -30,7 +30,7 @@ def test_tiles_are_equal_cover_the_side_and_overlap_as_asked(side, count, overla
 @given(*LAYOUT, st.integers(4, 40))
 def test_a_level_stays_a_level(side, count, overlap, cells):
     """The weights of all tiles add up to 1 everywhere."""
-    assume(tiles.problem(side, count, overlap) is None)
+    assume(tiles.problem(side, count, overlap, cells) is None)
     spans = tiles.spans(side, count, overlap)
     matrix = tiles.stitch(tiles.whole((spans[0].end - spans[0].start) / cells, side), axes(spans, cells), spans)
     assert (matrix >= 0).all()
@@ -40,7 +40,7 @@ def test_a_level_stays_a_level(side, count, overlap, cells):
 @given(*LAYOUT, st.integers(8, 40))
 def test_a_smooth_field_stitched_equals_the_field(side, count, overlap, cells):
     """Read by cells of all tiles and put together, a slow wave is the wave again, at most a cell's worth of it off."""
-    assume(tiles.problem(side, count, overlap) is None)
+    assume(tiles.problem(side, count, overlap, cells) is None)
     spans = tiles.spans(side, count, overlap)
     pitch = (spans[0].end - spans[0].start) / cells
     target = tiles.whole(pitch, side)
@@ -68,6 +68,7 @@ def wave(axis, side):
 @pytest.mark.parametrize(
     ("side", "count", "overlap", "key", "words"),
     [
+        (300, 2, 19, "overlap_px", "at least a patch: 20 pixels in 300"),
         (100, 2, 100, "overlap_px", "tiles smaller than the picture's 100 pixels"),
         (100, 2, 300, "overlap_px", "tiles smaller than the picture's 100 pixels"),
         (300, 2, 150, "overlap_px", "at most half a tile: 100 pixels for 2 tiles in 300"),
@@ -75,14 +76,15 @@ def wave(axis, side):
     ],
 )
 def test_what_cannot_be_divided_is_said(side, count, overlap, key, words):
-    wrong = tiles.problem(side, count, overlap)
+    wrong = tiles.problem(side, count, overlap, 8)
     assert (wrong.key, wrong.expected) == (key, words)
 
 
-def test_the_largest_overlap_that_is_named_is_taken_and_one_more_is_not():
-    assert tiles.problem(300, 2, 100) is None
-    assert tiles.problem(300, 2, 101) is not None
-    assert tiles.problem(40, 1, 4000) is None  # a single tile overlaps nothing
+def test_the_overlaps_that_are_named_are_taken_and_one_more_is_not():
+    assert tiles.problem(300, 2, 100, 8) is None
+    assert tiles.problem(300, 2, 101, 8) is not None
+    assert tiles.problem(300, 2, 20, 8) is None
+    assert tiles.problem(40, 1, 4000, 8) is None  # a single tile overlaps nothing
 
 
 def test_values_between_cells_are_read_bilinearly():
