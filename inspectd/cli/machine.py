@@ -15,6 +15,7 @@ from inspectd.errors import BadBundle, DaemonError, Problem
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
 from inspectd.supervisor import lock
+from inspectd.vision import fits
 from inspectd.vision.bundle import verify
 
 
@@ -98,7 +99,7 @@ def stations_without_bundle(config: Config, state: StateDir) -> tuple[list[str],
                 if current is None:
                     missing.append(f"station {name}, product {product}: no bundle, starts in FAULT; {fix}")
                 else:
-                    verify(state.bundle(name, product, current.bundle))
+                    fits.need_fit(verify(state.bundle(name, product, current.bundle)), config, name)
             except BadBundle as error:
                 damaged.append(f"station {name}, product {product}: bundle cannot be used, starts in FAULT: {error}")
     return missing, damaged

@@ -106,7 +106,7 @@ def calibrate(
         of = "" if product == "default" else f" --product {product}"
         screen.say(f"not active; to judge by it: inspectd activate {station} {result.number}{of}")
     else:
-        screen.say(switch(where, station, product, result.number))
+        screen.say(switch(loaded, where, station, product, result.number))
 
 
 def activate(
@@ -127,7 +127,7 @@ def activate(
 
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    screen.say(switch(where, station, options.product(options.station(loaded, station), product), number))
+    screen.say(switch(loaded, where, station, options.product(options.station(loaded, station), product), number))
 
 
 def demo_parts(

@@ -253,7 +253,8 @@ class Dispatch:
             assert pixels is not None  # what waits is held, and open
             assert opened is not None
             budget_ms = (self._ledger.decide_by_ns(key) - now) / clock.MS
-            items.append(WorkItem(key, opened.fingerprint, budget_ms, pixels.frame.shape, pixels.frame.pixel_format))
+            frame = pixels.frame
+            items.append(WorkItem(key, opened.fingerprint, budget_ms, frame.shape, frame.pixel_format, frame.camera_px))
             parts.append(pixels.part)
         return Work(session=self._session, items=items), parts
 
@@ -349,7 +350,7 @@ class Dispatch:
                 if refusal:
                     self._child.done(order, ok=False, text=refusal)
             case "product":
-                refusal = self._stations.product(order.args["station"], order.args["product"])
+                refusal = self._stations.product(order.args["station"], order.args["product"], self._pool)
                 self._child.done(order, ok=not refusal, text=refusal)
             case "note":
                 self._spool.append_many([commanded(order)])

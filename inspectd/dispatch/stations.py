@@ -131,6 +131,11 @@ class Stations:
         current = station.currents.get(station.product)
         if current is None:
             return station.fault or f"no bundle for product {station.product}: run `inspectd calibrate {name}`"
+        return self._refused(current, pool)
+
+    @staticmethod
+    def _refused(current: Current, pool: Pool) -> str:
+        """Why no worker can judge by a bundle; empty if one can, or may yet."""
         refused = [no for w in pool.workers.values() if (no := w.refused.get(current.fingerprint))]
         if refused and len(refused) == len(pool.workers):
             return f"bundle {current.bundle} was refused: {refused[0].why}"
@@ -146,11 +151,13 @@ class Stations:
             beats[name] = StationBeat(ready=ready, fingerprint=current.fingerprint, product=station.product, fault=fault)
         return beats
 
-    def product(self, name: str, product: str) -> str:
+    def product(self, name: str, product: str, pool: Pool) -> str:
         """Switch a station's product; returns why not, empty if done."""
         station = self._stations.get(name)
         if station is None or product not in station.currents:
             return f"{name}: no active bundle for product {product!r}"
+        if refused := self._refused(station.currents[product], pool):
+            return f"{name}: the product stays {station.product}: {refused}"
         try:
             self._state.write_product(name, product)
         except StateError as error:

@@ -94,7 +94,7 @@ class Ingest:
             self._listen()
             now = clock.now_ns()
             self._open_camera(now)
-            if not self._stopping and not self._camera_error:
+            if not self._camera_error:
                 self._work(now)
             self._flush(clock.now_ns())
             self._report()
@@ -154,8 +154,10 @@ class Ingest:
             self._camera_error, self._reopen_ns = str(error), now + REOPEN_NS
 
     def _work(self, now: int) -> None:
-        while self._shoots:
+        while self._shoots:  # also after `stop`: these parts are in the ledger
             self._send_picture(self._shoots.pop(0), self._camera.shoot())
+        if self._stopping:
+            return
         if self._may_take(now):
             shot = self._camera.take()
             if shot:
@@ -188,19 +190,23 @@ class Ingest:
         self._inside.add(key)
         self._flush(now)
         if pixels is not None:
-            self._send_frame(key, pixels, shot.name)
+            self._send_frame(key, pixels, shot)
         return key
 
     def _send_picture(self, key: Key, shot: Shot) -> None:
         """Send the picture for a trigger that another source numbered."""
         pixels = cut(shot.pixels, self._station.roi) if shot.pixels is not None else None
         if pixels is not None:
-            self._send_frame(key, pixels, shot.name)
+            self._send_frame(key, pixels, shot)
         else:
             self._outbox.put((key, True), NoFrame(key=key, reason=shot.reason or Reason.WRONG_PICTURE))
 
-    def _send_frame(self, key: Key, pixels: Pixels, name: str) -> None:
-        frame = Frame(key=key, shape=pixels.shape, pixel_format="mono8" if pixels.ndim == 2 else "rgb8", name=name)
+    def _send_frame(self, key: Key, pixels: Pixels, shot: Shot) -> None:
+        whole = pixels if shot.pixels is None else shot.pixels
+        frame = Frame(
+            key=key, shape=pixels.shape, pixel_format="mono8" if pixels.ndim == 2 else "rgb8",
+            camera_px=(whole.shape[0], whole.shape[1]), name=shot.name,
+        )  # fmt: skip
         if not self._frames.send(frame, [pixels]):
             self._counts["overload"] += 1
             self._outbox.put((key, True), NoFrame(key=key, reason=Reason.OVERLOAD))

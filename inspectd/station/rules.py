@@ -162,12 +162,26 @@ def camera_has_pictures(station: Read[Station]) -> None:
     station.document.problem(key, expected, f"{folder}: {got}")
 
 
-def mask_exists(station: Read[Station]) -> None:
-    """The mask is a file."""
-    mask = _beside(station, "mask")
-    if mask is not None and not mask.is_file():
+def mask_shows_a_part(station: Read[Station]) -> None:
+    """The mask is a picture of the roi's size in which something is judged: with an all-black one nothing ever fails."""
+    mask, roi = _beside(station, "mask"), station.get("roi")
+    if mask is None:
+        return
+    if not mask.is_file():
         got = "a directory" if mask.is_dir() else "no such file"
         station.document.problem(("mask",), "a PNG file", f"{mask}: {got}", "paths are relative to this file")
+        return
+    try:
+        pixels = image.read(mask).pixels
+    except BadImage as error:
+        station.document.problem(("mask",), "a PNG file", str(error))
+        return
+    height, width = pixels.shape[:2]
+    if roi and (height, width) != (roi.height, roi.width):
+        got = f"{mask} of {width} x {height}"
+        station.document.problem(("mask",), f"the size of the roi, {roi.width} x {roi.height}", got)
+    if not pixels.any():
+        station.document.problem(("mask",), "some pixels that are not black: they are what is judged", f"{mask}, all black")
 
 
 def known_plc(line: Read[Line], station: Read[Station]) -> None:
@@ -217,7 +231,7 @@ def addresses(line: Read[Line]) -> None:
 
 STATION_RULES: tuple[StationRule, ...] = (
     name_is_the_files, delivery_fits_deadline, plc_source_needs_plc,
-    group_by_has_one_group, layers_rise, members_differ, tiles_are_several, products_differ, mask_exists,
+    group_by_has_one_group, layers_rise, members_differ, tiles_are_several, products_differ, mask_shows_a_part,
     bank_is_a_share, settings_are_the_methods_own,
 )  # fmt: skip
 CAMERA_RULES: tuple[StationRule, ...] = (camera_has_pictures,)

@@ -19,7 +19,7 @@ from inspectd.supervisor import lock
 from inspectd.supervisor.life import Life, S
 from inspectd.supervisor.orders import Orders
 from inspectd.supervisor.status import Status
-from inspectd.vision import bundle
+from inspectd.vision import bundle, fits
 from inspectd.wire.messages import Command, Done, Reply
 from inspectd.wire.sockets import Envelope, Hub, Port
 
@@ -145,6 +145,7 @@ class Desk:
             return Refused(f"station {station}: bundle: expected a number, got {number!r}")
         try:
             manifest = bundle.read_manifest(self._state.bundle(station, product, int(number)))
+            fits.need_fit(manifest, self._config, station)
         except BadBundle as error:
             return Refused(str(error))
         judged_by = {"fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold)}

@@ -130,6 +130,7 @@ class Frame(Message, frozen=True):
     key: Key
     shape: tuple[int, ...]  # (H, W) for mono8, (H, W, 3) for rgb8
     pixel_format: str  # mono8 | rgb8
+    camera_px: tuple[int, int] = (0, 0)  # (height, width) of the camera's picture, before the roi was cut
     name: str = ""  # where it came from, for people
 
 
@@ -161,6 +162,7 @@ class WorkItem(msgspec.Struct, frozen=True):
     budget_ms: float  # what is left until dispatch must decide
     shape: tuple[int, ...]
     pixel_format: str
+    camera_px: tuple[int, int] = (0, 0)  # as in Frame
 
 
 class Work(Message, frozen=True):

@@ -12,8 +12,8 @@ import numpy as np
 
 from inspectd import clock
 from inspectd.errors import InspectdError
-from inspectd.station.schema import Workers
-from inspectd.vision import neighbours
+from inspectd.station.schema import Config
+from inspectd.vision import fits, neighbours
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.detector import Detector
 from inspectd.wire.messages import BundleRef
@@ -31,8 +31,9 @@ class Loaded(NamedTuple):
 class Loader:
     """One background thread; sessions are shared by the sha256 of their graph."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers, self._sizes = workers, sorted({1, workers.max_batch})
+    def __init__(self, config: Config) -> None:
+        workers = config.line.workers
+        self._config, self._workers, self._sizes = config, workers, sorted({1, workers.max_batch})
         neighbours.use_threads(workers.threads)  # `threads` is a promise to the other processes of the line
         self._backbones: dict[str, Backbone] = {}
         self._wanted: queue.SimpleQueue[BundleRef] = queue.SimpleQueue()
@@ -61,6 +62,7 @@ class Loader:
             detector = Detector.open(Path(ref.path), threads, self._backbones, device=device)
             if detector.fingerprint != ref.fingerprint:
                 return Loaded(ref, None, f"{ref.path}: expected fingerprint {ref.fingerprint}, got {detector.fingerprint}", {})
+            fits.need_fit(detector.manifest, self._config, ref.station)
             return Loaded(ref, detector, "", {size: warm_up(detector, size) for size in self._sizes})
         except InspectdError as error:
             return Loaded(ref, None, str(error), {})

@@ -32,9 +32,8 @@ class Worker:
         # a new identity at each start: an answer for a dead worker never reaches its successor
         self._work = hub.connect("work", identity=f"{seat.process}:{os.getpid()}:{secrets.token_hex(4)}")
         self._child = Child(hub, seat)
-        workers = seat.config.line.workers
-        self._max_batch = workers.max_batch
-        self._loader, self._timing = Loader(workers), Timing()
+        self._max_batch = seat.config.line.workers.max_batch
+        self._loader, self._timing = Loader(seat.config), Timing()
         self._detectors: dict[str, Detector] = {}
         self._refused: dict[str, tuple[BundleRef, str]] = {}
         self._wanted: dict[str, BundleRef] = {}

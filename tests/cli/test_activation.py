@@ -62,3 +62,18 @@ def test_a_command_that_the_daemon_refuses_is_bad_input_where_who_asked_must_act
         monkeypatch.setattr(control, "ask", lambda *_, answer=reply: answer)
         result = inspectd("trigger", "flang")
         assert (result.exit_code, reply.text in result.stderr) == (code, True)
+
+
+def test_a_bundle_made_for_another_roi_is_neither_activated_nor_good_enough_for_check(line: Path) -> None:
+    """Both name file, line, key, expected and got; without the edit both are content again."""
+    make.idle_bundle(StateDir(line / "state"), "flange")
+    assert inspectd("activate", "flange", 1).exit_code == 0
+    file = line / "stations" / "flange.yaml"
+    before = file.read_text()
+    file.write_text(f"{before}roi: {{x: 64, y: 0, width: 16, height: 16}}\n")
+    for words in (["activate", "flange", 1], ["check"]):
+        result = inspectd(*words)
+        assert result.exit_code == 2
+        assert f"{file}:4: roi: expected {{x: 0, y: 0, width: 96, height: 96}}, as the bundle was calibrated" in result.stderr
+    file.write_text(before)
+    assert inspectd("check").exit_code == inspectd("activate", "flange", 1).exit_code == 0

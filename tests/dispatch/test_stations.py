@@ -98,7 +98,7 @@ def test_a_bundle_or_product_that_cannot_be_kept_on_disk_is_not_begun(config, st
     worker(pool, "w1", OLD.fingerprint, NEW.fingerprint)
     ((_, ok, text),) = stations.finished(pool)
     assert (ok, "no space left" in text) == (False, True)
-    assert "no space left" in stations.product("a", "blue")
+    assert "no space left" in stations.product("a", "blue", pool)
     assert stations.assigned("a") == ("red", OLD.fingerprint, 1.0)
 
 
@@ -128,9 +128,19 @@ def test_a_selected_product_is_kept_over_a_restart(config, state):
     state.write_current("a", "blue", NEW)
     stations = Stations(config, state)
     assert stations.assigned("a").product == "red"
-    assert stations.product("a", "blue") == ""
+    assert stations.product("a", "blue", Pool()) == ""
     assert Stations(config, state).assigned("a") == ("blue", NEW.fingerprint, 2.0)
 
 
 def test_a_product_without_a_bundle_is_refused(config, state):
-    assert "no active bundle" in Stations(config, state).product("a", "blue")
+    assert "no active bundle" in Stations(config, state).product("a", "blue", Pool())
+
+
+def test_a_product_whose_bundle_every_worker_refuses_is_not_switched_to(config, state):
+    """The station goes on with the product that it can judge, and whoever asked is told why."""
+    state.write_current("a", "red", OLD)
+    state.write_current("a", "blue", NEW)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", OLD.fingerprint, refused={NEW.fingerprint: Refusal("a.yaml: roi: expected that, got this")})
+    assert "the product stays red: bundle 2 was refused: a.yaml: roi" in stations.product("a", "blue", pool)
+    assert Stations(config, state).assigned("a").product == "red"

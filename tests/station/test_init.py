@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from inspectd import image
 from inspectd.errors import ConfigError
 from inspectd.station.init import init
 from inspectd.station.load import load
@@ -33,7 +35,7 @@ def test_every_default_shown_is_the_default(tmp_path: Path) -> None:
     directory = tmp_path / "stations"
     init(directory, "washer")
     before = load(directory, cameras=False)
-    (directory / "mask.png").touch()
+    (directory / "mask.png").write_bytes(image.encode_png(np.ones((480, 640), np.uint8)))
     for path in directory.iterdir():
         if path.suffix == ".yaml":
             uncommented(path)

@@ -21,7 +21,7 @@ def config(workers: int = 1, metrics: str | None = None) -> Config:
     """One station, one PLC connection."""
     line = Line(workers=Workers(count=workers), plcs={"line1": Plc("modbus_tcp", "127.0.0.1:5020")}, metrics=metrics)
     station = Station(station="cell", camera=Camera("folder", "parts"), deadline_ms=250.0)
-    return Config(directory="", line=line, stations={"cell": station}, files={})
+    return Config(directory="", line=line, stations={"cell": station}, files={"cell": "cell.yaml"})
 
 
 def table(changes: dict[str, dict[str, Any]]) -> list[Process]:

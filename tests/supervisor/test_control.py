@@ -73,10 +73,10 @@ def office(run_dir: Path, state: StateDir) -> Iterator[Office]:
         yield Office(hub, state)
 
 
-def store_bundle(state: StateDir, number: int) -> Manifest:
+def store_bundle(state: StateDir, number: int, roi: tuple[int, int, int, int] | None = None) -> Manifest:
     """Write a manifest alone; it is all that the desk reads."""
     member = Member(backbone="0" * 64, backbone_name="lite0", layers=(4, 10), patch=3, input_px=(224, 224))
-    picture = PictureSpec(camera_px=(64, 64), pixel_format="rgb8")
+    picture = PictureSpec(camera_px=(64, 64), pixel_format="rgb8", roi=roi)
     manifest = Manifest(station="cell", members=(member,), picture=picture, threshold=1.25)
     manifest = msgspec.structs.replace(manifest, fingerprint=bundle.fingerprint(manifest))
     folder = state.bundle("cell", "default", number)
@@ -131,11 +131,13 @@ def test_product_goes_to_dispatch(office: Office) -> None:
         ("activate", {"station": "cell", "product": "x"}, "no product 'x': expected one of default"),
         ("activate", {"station": "cell", "bundle": "../1"}, "bundle: expected a number, got '../1'"),
         ("activate", {"station": "cell", "bundle": "9"}, "bundles/9/manifest.json: cannot be read"),
+        ("activate", {"station": "cell", "bundle": "4"}, "roi: expected {x: 8, y: 8, width: 32, height: 32}, as the bundle"),
     ],
 )
 def test_a_command_that_cannot_be_is_refused_with_the_reason_and_noted(
-    office: Office, what: str, args: dict[str, str], words: str
+    office: Office, state: StateDir, what: str, args: dict[str, str], words: str
 ) -> None:
+    store_bundle(state, 4, roi=(8, 8, 32, 32))
     office.command(what, **args)
     reply = office.reply()
     assert (reply.ok, reply.bad_input, words in reply.text) == (False, True, True), reply

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow  # a real bundle
 
 
 def item(seq, pixels, fingerprint, pixel_format="mono8"):
-    return WorkItem(Key("flange", 1, seq), fingerprint, 100.0, pixels.shape, pixel_format)
+    return WorkItem(Key("flange", 1, seq), fingerprint, 100.0, pixels.shape, pixel_format, pixels.shape[:2])
 
 
 def run(pictures, detector, fingerprints=None):

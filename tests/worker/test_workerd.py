@@ -6,7 +6,7 @@ import threading
 import msgspec
 import pytest
 
-from inspectd.station.schema import Config, Line, Workers
+from inspectd.station.schema import Camera, Config, Line, Roi, Station, Workers
 from inspectd.wire.child import Seat
 from inspectd.wire.messages import Answers, BundleRef, Hold, Key, Order, Reason, Work, WorkerState, WorkItem
 from inspectd.wire.sockets import Hub
@@ -40,15 +40,22 @@ class Dispatch:
         send(self.work, Hold(session=session, bundles=list(refs)), to=self.worker)
 
     def send_work(self, fingerprint, pixels, session="s", seq=1) -> None:
-        item = WorkItem(Key("flange", 1, seq), fingerprint, 1000.0, pixels.shape, "mono8")
+        item = WorkItem(Key("flange", 1, seq), fingerprint, 1000.0, pixels.shape, "mono8", pixels.shape[:2])
         send(self.work, Work(session=session, items=[item]), [pixels], to=self.worker)
 
 
 @pytest.fixture
-def dispatch(run_dir, tmp_path):
+def roi():
+    """Where the station looks, as its file says at the worker's start."""
+
+
+@pytest.fixture
+def dispatch(run_dir, tmp_path, roi):
     hub = Hub(run_dir)
     ends = Dispatch(hub)
-    config = Config(str(tmp_path), Line(workers=Workers(threads=1, max_batch=4)), {}, {})
+    station = Station(station="flange", camera=Camera(kind="folder", path="x"), deadline_ms=100.0, roi=roi)
+    line, file = Line(workers=Workers(threads=1, max_batch=4)), tmp_path / "flange.yaml"
+    config = Config(str(tmp_path), line, {"flange": station}, {"flange": str(file)})
     thread = threading.Thread(target=main, args=(Seat("workerd-1", "1", config, tmp_path, run_dir),), daemon=True)
     thread.start()
     ends.state()
@@ -140,3 +147,14 @@ def test_a_bundle_that_is_not_asked_for_any_more_is_let_go(dispatch, detector, b
     dispatch.state(lambda s: bool(s.held))
     dispatch.hold()
     dispatch.state(lambda s: not s.held)
+
+
+@pytest.mark.parametrize("roi", [Roi(x=8, y=8, width=32, height=32)])
+def test_a_bundle_that_was_made_for_another_roi_is_refused_with_file_and_key(dispatch, detector, bundle_dir, tmp_path, roi):
+    """It would judge a place that it never saw."""
+    dispatch.hold(ref(detector, bundle_dir))
+    state = dispatch.state(lambda s: bool(s.refused))
+    why = state.refused[detector.fingerprint].why
+    assert why.startswith(f"{tmp_path / 'flange.yaml'}: roi: expected {{x: 0, y: 0, ")
+    assert f"got {{x: 8, y: 8, width: {roi.width}, height: {roi.height}}} (calibrate again, or restore the file)" in why
+    assert state.held == {}
