@@ -168,15 +168,24 @@ class Plcd:
 
     def _told_to_stop(self) -> bool:
         for order in self._child.orders():
-            if order.what == "stop":
-                return True
-            self._child.done(order, ok=False, text=f"plcd knows no order {order.what!r}")
+            match order.what:
+                case "stop":
+                    return True
+                case "close_intake":
+                    self._close_intake()
+                    self._child.done(order)
+                case _:
+                    self._child.done(order, ok=False, text=f"plcd knows no order {order.what!r}")
         return False
+
+    def _close_intake(self) -> None:
+        """Take no more triggers: the line is being stopped, and the cameras go before plcd does."""
+        for handshake in self._handshakes.values():
+            handshake.close_intake()
 
     def _stop(self, orphaned: Callable[[], bool]) -> None:
         """Take no more triggers, give the PLC a moment for what stands, then go down."""
-        for handshake in self._handshakes.values():
-            handshake.close_intake()
+        self._close_intake()
         self._linger(GRACE_NS, lambda: orphaned() or not any(h.results.unsettled for h in self._handshakes.values()))
         self._retire(GRACE_NS, orphaned)
 

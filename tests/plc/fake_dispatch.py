@@ -9,6 +9,7 @@ from inspectd.wire.messages import (
     Beat,
     Command,
     DeliveryAck,
+    Done,
     Health,
     Key,
     LineOutcome,
@@ -45,6 +46,7 @@ class FakeDispatch:
         self.acks: list[DeliveryAck] = []
         self.outcomes: list[Outcome] = []
         self.commands: list[Command] = []
+        self.dones: list[Done] = []
         self.health: Health | None = None
         self._child = b""
         self._beat_ns, self._n = 0, 0
@@ -100,6 +102,8 @@ class FakeDispatch:
                 self.trigger_sender = envelope.sender
             case Health():
                 self.health, self._child = message, envelope.sender
+            case Done():
+                self.dones.append(message)
             case Command():
                 self.commands.append(message)
                 self.commander = envelope.sender

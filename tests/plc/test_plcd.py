@@ -12,7 +12,7 @@ from pyModbusTCP.client import ModbusClient
 from inspectd import clock
 from inspectd.demo.client import Peer
 from inspectd.plc.registers import HOLDING_STRIDE, INPUT_STRIDE, Command, Image, Status, decode
-from inspectd.wire.messages import Ack, DeliveryAck, Key, LineOutcome, Reason, SourceState, Verdict
+from inspectd.wire.messages import Ack, DeliveryAck, Done, Key, LineOutcome, Reason, SourceState, Verdict
 from tests.plc.facts import STATION, beat, closed, opened
 from tests.plc.fake_dispatch import FakeDispatch
 from tests.plc.ports import client, free_address
@@ -259,6 +259,26 @@ def test_product_selection_is_forwarded_and_completed_by_the_beat_or_failed_by_t
     dispatch.until(lambda: len(dispatch.commands) == 2)
     dispatch.station = beat(product="blue")
     dispatch.until(shows(plc, Status.EXECUTE_COMPLETED))
+
+
+def test_when_the_line_is_being_stopped_triggers_are_missed_and_parts_in_flight_are_delivered(
+    dispatch: FakeDispatch, start: Start, plc: ModbusClient
+) -> None:
+    start("plc")
+    plc.write_single_register(CONTROL, ENABLE)
+    dispatch.until(shows(plc, Status.READY))
+    of = Key(STATION, 1, 1)
+    dispatch.tell(opened(of, clock.now_ns(), deadline_ms=60_000.0))
+    dispatch.until(shows(plc, Status.BUSY))
+    dispatch.order("close_intake")
+    assert dispatch.until(lambda: dispatch.dones) == [Done(id=1, ok=True)]
+    dispatch.until(lacks(plc, Status.READY))
+    plc.write_single_register(CONTROL, ENABLE | TRIGGER)
+    assert not dispatch.until(shows(plc, Status.MISSED_TRIGGER)).status & Status.TRIGGER_ACK
+    dispatch.tell(closed(of))
+    dispatch.until(shows(plc, Status.PASS))
+    assert dispatch.until(lambda: dispatch.outcome(of)) is LineOutcome.DELIVERED
+    assert dispatch.fired == []
 
 
 @pytest.mark.parametrize("how", ["order", "orphan"])
