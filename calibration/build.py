@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calibration import ensemble, findings, fitting, graphs, pictures, release, report
+from calibration import bank, ensemble, findings, fitting, graphs, memory, pictures, release, report
 from calibration.ensemble import Learnt, Opinions, Panel, Pupil
 from calibration.features import MEMORY, Extractor, Features, Indices
 from calibration.findings import Findings, Rule
@@ -18,7 +18,7 @@ from calibration.pictures import Files, Pictures, Sample
 from calibration.progress import Progress, Silent, Timed
 from inspectd import clock
 from inspectd.errors import Interrupted
-from inspectd.station.schema import Config
+from inspectd.station.schema import Config, Method
 from inspectd.station.state import StateDir
 from inspectd.vision import neighbours
 from inspectd.vision.bundle import Bundle, FoundThreshold, Manifest, Member
@@ -94,6 +94,7 @@ def _learn(job: Job, files: Files, graphs: Sequence[Path], timed: Timed) -> _Out
     split = job.split([sample.group for sample in found.good])  # again: copies count once, and only their bytes tell them
     for extractor, (_, method) in zip(extractors, job.methods, strict=True):
         fitting.check_enough(split, extractor.patches, method)
+    memory.check(job, extractors, len(found.good), timed)
     learnt = ensemble.learn(_pupils(job, extractors, found.good, timed), split, job.station.seed, timed)
     advance = timed.stage("scores of bad parts", len(found.bad) * len(extractors))
     known = learnt.panel.see(found.bad, job.options.threads, advance)
@@ -105,10 +106,13 @@ def _learn(job: Job, files: Files, graphs: Sequence[Path], timed: Timed) -> _Out
 def _pupils(job: Job, extractors: Sequence[Extractor], good: Sequence[Sample], progress: Progress) -> list[Pupil]:
     """Let every member see the good parts."""
     advance, share = progress.stage("patch vectors", len(good) * len(extractors)), MEMORY // len(extractors)
-    return [
-        Pupil(method, extractor, Features(extractor, good, job.station.seed, advance, share))
-        for extractor, (_, method) in zip(extractors, job.methods, strict=True)
-    ]
+
+    def seen(extractor: Extractor, method: Method) -> Features:
+        drawn = bank.candidates(method, len(good) * extractor.patches)
+        return Features(extractor, good, job.station.seed, advance, share, drawn)
+
+    pairs = zip(extractors, job.methods, strict=True)
+    return [Pupil(method, extractor, seen(extractor, method)) for extractor, (_, method) in pairs]
 
 
 def _draft(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> release.Draft:

@@ -98,11 +98,12 @@ class Features:
     """
 
     def __init__(
-        self, extractor: Extractor, samples: Sequence[Sample], seed: int, advance: Advance, memory: int | None = None
-    ) -> None:
-        """Keep the vectors in at most `memory` bytes, by default MEMORY."""
+        self, extractor: Extractor, samples: Sequence[Sample], seed: int, advance: Advance, memory: int | None = None,
+        drawn: int = DRAWN,
+    ) -> None:  # fmt: skip
+        """Keep the vectors in at most `memory` bytes, by default MEMORY; about `drawn` of them in the reservoir."""
         self.extractor, self.samples = extractor, samples
-        n, d, each = len(samples), extractor.backbone.channels, min(extractor.patches, -(-DRAWN // max(1, len(samples))))
+        n, d, each = len(samples), extractor.backbone.channels, min(extractor.patches, -(-drawn // max(1, len(samples))))
         self._drawn = np.empty((n, each, d), np.float32)
         self._sums, self._squares = np.empty((n, d)), np.empty((n, d))
         fits = n * extractor.grid[0] * extractor.grid[1] * d * 4 <= (MEMORY if memory is None else memory)

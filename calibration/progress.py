@@ -15,6 +15,10 @@ class Progress(Protocol):
         """Begin a stage of `total` equal parts; the stage before it is over."""
         ...
 
+    def note(self, text: str) -> None:
+        """Tell people something of what is to come."""
+        ...
+
 
 class Silent:
     """Tells nobody."""
@@ -22,6 +26,9 @@ class Silent:
     def stage(self, name: str, total: int) -> Advance:  # noqa: ARG002 (the protocol's signature)
         """Return a counter that counts nothing."""
         return lambda _done: None
+
+    def note(self, text: str) -> None:
+        """Keep it to itself."""
 
 
 class Numbered:
@@ -33,6 +40,10 @@ class Numbered:
     def stage(self, name: str, total: int) -> Advance:
         """Begin a stage of this one."""
         return self._progress.stage(f"{name}, {self._name}", total)
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._progress.note(f"{self._name}: {text}")
 
 
 class Timed:
@@ -46,6 +57,10 @@ class Timed:
         """Begin a stage; the stage before it is over."""
         self._starts.append((name, clock.now_ns()))
         return self._progress.stage(name, total)
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._progress.note(text)
 
     def seconds(self) -> dict[str, float]:
         """Return how long each stage took, the last one until now."""

@@ -127,6 +127,10 @@ class Bars:
         task = self._bars.add_task(name, total=total)
         return lambda done: self._bars.advance(task, done)
 
+    def note(self, text: str) -> None:
+        """Tell people something of what is to come, above the bars."""
+        note(text)
+
     def _finish(self) -> None:
         for task in self._bars.tasks:
             if task.total is not None and not task.finished:

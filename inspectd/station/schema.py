@@ -84,9 +84,10 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[int, Meta(ge=16, le=1_000_000)] | Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,4})?%$", description="10%")],
         Meta(description="patchcore: vectors kept in the memory bank, or a share of all patches like 10%"),
     ] = 6000
-    sampler: Annotated[Literal["greedy", "random"], Meta(description="how the bank is chosen: greedy k-centre, or random")] = (
-        "greedy"
-    )
+    sampler: Annotated[
+        Literal["greedy", "random", "proxy"],
+        Meta(description="patchcore: how the bank is chosen: greedy k-centre, random, or proxy (learnt, paper eq. 8)"),
+    ] = "greedy"
     score: Annotated[
         Literal["smoothed_max", "max", "eq7", "image"],
         Meta(description="smoothed_max (default), max (paper eq. 6), eq7 (re-weighted; patchcore) or image (pooled; spade)"),

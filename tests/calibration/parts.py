@@ -66,6 +66,7 @@ class Watch:
     def __init__(self, at: Callable[[str], None] = lambda _name: None) -> None:
         self.at = at
         self.stages: dict[str, list[int]] = {}
+        self.notes: list[str] = []
 
     def stage(self, name: str, total: int) -> Callable[[int], None]:
         self.stages[name] = [total, 0]
@@ -75,3 +76,6 @@ class Watch:
             self.stages[name][1] += done
 
         return advance
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from calibration import threshold
+from calibration import memory, threshold
 from calibration.build import CalibrationResult, calibrate
 from calibration.job import Options
 from calibration.progress import Progress
-from inspectd.errors import BadBundle, BadImage, BadImages, BadInput, Interrupted, NotEnoughPictures
+from inspectd.errors import BadBundle, BadImage, BadImages, BadInput, ConfigError, Interrupted, NotEnoughPictures
 from inspectd.station.schema import Config, Roi, Threshold
 from inspectd.station.state import StateDir
 from inspectd.vision.detector import Detector
@@ -63,6 +63,7 @@ def test_a_bundle_comes_out_that_a_worker_takes_and_that_tells_good_from_bad(tmp
         ({"kind": "spade", "retrieve": 5}, {"pictures", "pooled"}),
         ({"kind": "spade", "retrieve": 3, "score": "max"}, {"pictures", "pooled"}),
         ({"bank": "10%"}, {"bank"}),
+        ({"sampler": "proxy"}, {"bank"}),
     ],
 )
 def test_every_method_gives_a_bundle_that_a_worker_takes(
@@ -187,6 +188,19 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path, state: StateDir) ->
     (tmp_path / "good").mkdir()
     with pytest.raises(BadImages, match="got none"):
         run(tmp_path, state, bad=tmp_path / "nowhere")
+
+
+def test_what_does_not_fit_into_the_memory_is_refused(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before patch vectors are computed, and after what it would take was told."""
+    monkeypatch.setattr(memory, "available", lambda: 2_900_000)
+    watch = Watch()
+    config = parts.config(tmp_path)
+    (tmp_path / "lid.yaml").write_text("station: lid\nmethod:\n  bank: 100\n")
+    with pytest.raises(ConfigError, match=r"lid.yaml:3: method.bank: .*write bank: "):
+        run(tmp_path, state, config, progress=watch)
+    assert list(watch.stages) == ["pictures"]
+    assert len(watch.notes) == 1
+    assert files(state) == []
 
 
 def test_too_few_pictures_are_refused(tmp_path: Path, state: StateDir) -> None:

@@ -65,19 +65,16 @@ def test_a_channel_that_never_moves_gets_a_scale_all_the_same(extractor: Extract
     assert (scale > 0).all()
 
 
-def test_the_reservoir_takes_as_many_patches_of_each_picture(
-    extractor: Extractor, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """About DRAWN in all, each a patch of its picture and none twice; the seed decides which."""
-    monkeypatch.setattr(features, "DRAWN", 55)
-    found = Features(extractor, parts.samples(folder), 3, ignore)
+def test_the_reservoir_takes_as_many_patches_of_each_picture(extractor: Extractor, folder: Path) -> None:
+    """About as many in all as are asked for, each a patch of its picture and none twice; the seed decides which."""
+    found = Features(extractor, parts.samples(folder), 3, ignore, drawn=55)
     drawn = found.drawn(np.array([2, 6]))
     assert drawn.shape == (10, 152)
     patches = all_vectors(found)[6].reshape(-1, 152)
     rows = [int(np.flatnonzero((patches == vector).all(axis=1))[0]) for vector in drawn[5:]]
     assert len(set(rows)) == 5
-    assert np.array_equal(drawn, Features(extractor, parts.samples(folder), 3, ignore).drawn(np.array([2, 6])))
-    assert not np.array_equal(drawn, Features(extractor, parts.samples(folder), 4, ignore).drawn(np.array([2, 6])))
+    assert np.array_equal(drawn, Features(extractor, parts.samples(folder), 3, ignore, drawn=55).drawn(np.array([2, 6])))
+    assert not np.array_equal(drawn, Features(extractor, parts.samples(folder), 4, ignore, drawn=55).drawn(np.array([2, 6])))
 
 
 def test_what_does_not_fit_into_the_memory_is_computed_again(

@@ -1,0 +1,125 @@
+"""What a calibration takes of the memory is told before it starts, and what is too much refused with what would fit."""
+
+import re
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import numpy as np
+import pytest
+
+from calibration import bank, fitting, memory
+from calibration.features import Extractor
+from calibration.job import Job, Options
+from inspectd.errors import ConfigError
+from inspectd.vision.methods import judges
+from tests.calibration import parts
+from tests.calibration.parts import METHOD, Watch
+
+STATION = "station: lid\nmethod:\n  kind: {kind}\n  bank: 50%\n"
+
+
+def asked(tmp_path: Path, **changes: object) -> Job:
+    method = msgspec.structs.replace(METHOD, **changes)
+    (tmp_path / "lid.yaml").write_text(STATION.format(kind=method.kind))
+    config = parts.config(tmp_path, method=method)
+    return Job(config.stations["lid"], "default", tmp_path / "lid.yaml", Options(), "max_false_reject")
+
+
+class Seen:
+    """As much as 40 pictures of 28 x 28 patches of 152 channels give, without pictures."""
+
+    PICTURES, SIDE, CHANNELS = 40, 28, 152
+
+    def __init__(self) -> None:
+        shape = (self.PICTURES, self.SIDE, self.SIDE, self.CHANNELS)
+        self.kept = np.random.default_rng(0).standard_normal(shape, np.float32)
+        backbone = SimpleNamespace(channels=self.CHANNELS)
+        self.extractor = SimpleNamespace(patches=784, grid=(28, 28), judged=None, backbone=backbone)
+
+    def vectors(self, members: np.ndarray) -> np.ndarray:
+        return self.kept[members]
+
+    def drawn(self, members: np.ndarray) -> np.ndarray:
+        return self.kept[members].reshape(-1, self.CHANNELS)
+
+    def standard(self, _members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(self.CHANNELS, np.float32), np.ones(self.CHANNELS, np.float32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bank": "100%"},
+        {"bank": "30%", "sampler": "random"},
+        {"bank": 200},
+        {"bank": 200, "sampler": "proxy"},
+        {"kind": "padim"},
+        {"kind": "spade"},
+    ],
+)  # fmt: skip
+def test_the_estimate_holds_for_what_is_really_taken(changes: dict[str, object]) -> None:
+    """With its reservoir, a fit and its judge take no more than was said, nor less than a third of it."""
+    method, seen = msgspec.structs.replace(METHOD, **changes), Seen()
+    reservoir = bank.candidates(method, 40 * 784) * 152 * 4 if method.kind == "patchcore" else 0
+    tracemalloc.start()
+    fitted = fitting.fit(seen, np.arange(40), method, 0, lambda _done: None)
+    judges.judge(method.kind, method, fitted, None)
+    taken = tracemalloc.get_traced_memory()[1] + reservoir
+    tracemalloc.stop()
+    blocks = 24 << 20  # of products, whatever the pictures
+    assert taken - blocks <= memory.needed(method, (40, 784, 152, 1)) <= 3 * taken
+
+
+def test_it_is_told_before_anything_is_computed(extractor: Extractor, tmp_path: Path) -> None:
+    """What it takes, and what is free."""
+    watch = Watch()
+    memory.check(asked(tmp_path), [extractor], 100, watch)
+    assert len(watch.notes) == 1
+    assert re.fullmatch(r"memory: about 0\.0\d+ GB of \d+(\.\d+)? GB that are free", watch.notes[0])
+
+
+def test_a_bank_larger_than_the_memory_names_the_share_that_would_fit(
+    extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With file, line and key; and that share is then taken."""
+    monkeypatch.setattr(memory, "available", lambda: 3_000_000_000)
+    with pytest.raises(ConfigError) as caught:
+        memory.check(asked(tmp_path, bank="50%"), [extractor], 60_000, Watch())
+    problem = caught.value.problems[0]
+    assert (problem.line, problem.key, problem.file) == (4, "method.bank", tmp_path / "lid.yaml")
+    assert "fits into 3 GB of free memory" in str(problem)
+    assert "got 50%, about 14 GB" in str(problem)
+    share = problem.hint.removeprefix("write bank: ")
+    memory.check(asked(tmp_path, bank=share), [extractor], 60_000, Watch())
+    more = f"{float(share.removesuffix('%')) * 2:g}%"
+    with pytest.raises(ConfigError):
+        memory.check(asked(tmp_path, bank=more), [extractor], 60_000, Watch())
+
+
+@pytest.mark.parametrize(("kind", "less"), [("padim", "channels"), ("spade", "pictures")])
+def test_methods_without_a_bank_say_what_takes_less(
+    kind: str, less: str, extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no share to name."""
+    monkeypatch.setattr(memory, "available", lambda: 10_000_000)
+    with pytest.raises(ConfigError, match=f"method.kind: expected what fits into 0.0061 GB.*got {kind}, about .*fewer {less}"):
+        memory.check(asked(tmp_path, kind=kind), [extractor], 100, Watch())
+
+
+def test_several_members_share_the_memory(extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that would fit alone does not fit beside another."""
+    monkeypatch.setattr(Job, "methods", property(lambda _self: [(("method", "members", str(i)), METHOD) for i in range(2)]))
+    one = memory.needed(METHOD, (100, extractor.patches, 152, 2)) + 100 * 64 * 152 * 4
+    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one))
+    with pytest.raises(ConfigError) as caught:
+        memory.check(asked(tmp_path), [extractor, extractor], 100, Watch())
+    assert [problem.key for problem in caught.value.problems] == ["method.members.1.bank"]
+
+
+def test_what_is_free_is_read_from_the_machine() -> None:
+    """Some of it, and less than there is."""
+    total = int(Path("/proc/meminfo").read_text().split()[1]) * 1024
+    assert 0 < memory.available() < total
