@@ -57,10 +57,8 @@ def extractor(method: Method, machine: Machine) -> Extractor:
 def learn(method: Method, samples: Sequence[Sample], seed: int, machine: Machine, progress: Progress) -> Learnt:
     """Learn from good pictures; a bank holds what was asked for, or all their patches if they are fewer."""
     sees = extractor(method, machine)
-    patches = len(samples) * sees.patches
-    asked = _within(method, patches)
-    drawn = bank.candidates(asked, patches)
-    features = Features(sees, samples, seed, progress.stage("patch vectors", len(samples)), drawn=drawn)
+    asked = _within(method, len(samples) * sees.patches)
+    features = Features(sees, samples, seed, progress.stage("patch vectors", len(samples)))
     advance = progress.stage("bank", fitting.steps(features, len(samples), asked))
     arrays = fitting.fit(features, np.arange(len(samples)), asked, seed, advance)
     return Learnt(asked, sees, arrays, fitting.judge(arrays, asked, sees))
@@ -68,4 +66,4 @@ def learn(method: Method, samples: Sequence[Sample], seed: int, machine: Machine
 
 def _within(method: Method, patches: int) -> Method:
     """Ask for no more than there is: all patches, of which none need be chosen."""
-    return method if bank.size(method, patches) < patches else replace(method, bank="100%")
+    return method if bank.size(method, patches) < patches else replace(method, bank=patches, sampler="random")

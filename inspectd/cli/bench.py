@@ -50,5 +50,5 @@ def line(
     learning.show_figures(figures, json)
 
 
-for _command in (measure.accuracy,):
+for _command in (measure.accuracy, measure.speed):
     benchmark.command()(_command)

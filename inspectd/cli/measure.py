@@ -1,12 +1,15 @@
-"""Benchmarks on a labelled data set: accuracy."""
+"""Benchmarks on a labelled data set: accuracy, speed."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
+
 from inspectd.cli import learning, options, screen
 from inspectd.cli.options import CONFIG, option
 from inspectd.errors import BadInput
+from inspectd.station.schema import Method
 
 Data = Annotated[Path, option("--data", "DIR", "A data set laid out as MVTec AD, or one of its categories.")]
 Category = Annotated[str | None, option("--category", "NAME", "This category alone. (default: all)")]
@@ -69,6 +72,49 @@ def accuracy(
     for name, why in figures["reasons"].items():
         screen.note(f"{name} is not known: {why}")
     write(json, figures, chart)
+
+
+def speed(
+    data: Data,
+    category: Category = None,
+    json: options.Json = None,
+    train: Annotated[int, option("--train", "N", "Good pictures to learn from, at most.", min=1)] = 200,
+    tests: Annotated[int | None, option("--tests", "N", "Test pictures that are scored. (default: all)", min=1)] = None,
+    rounds: Annotated[int, option("--rounds", "N", "Turns of each side; medians count.", min=2)] = 30,
+    largest: Annotated[int, option("--largest", "N", "Vectors of the largest bank that is searched.", min=1000)] = 200_000,
+    seed: Annotated[int, option("--seed", "S", "Of all random choices.", min=0)] = 0,
+    settings: Settings = None,
+    threads: Threads = 2,
+    config: options.Config = CONFIG,
+    state: options.State = None,
+) -> None:
+    """Score and time a picture of every method, in turns.
+
+    Beside the backbone alone on the same pictures. Then the time of an exact search by size of bank and of batch.
+    """
+    learning.need_extra()
+    screen.need_place(json)
+    from calibration.bench import search
+    from calibration.bench import speed as bench
+    from calibration.bench.accuracy import Bench
+    from calibration.bench.learnt import Machine
+    from calibration.bench.taught import only
+
+    method = learning.method(settings or ())
+    machine = Machine(options.state_directory(config, state).backbones, threads)
+    with screen.Bars() as bars:
+        one = only(Bench(data, category, (seed,), machine, bars).categories)
+        figures = bench.run(one, method, machine, bench.Size(train, rounds, tests, largest), seed, bars)
+    show(bench.HEAD, bench.rows(figures), json)
+    show(search.HEAD, search.rows(figures["search"]), json)
+    write(json, figures | about(method, threads), search.chart(figures["search"]))
+
+
+def about(method: Method, threads: int) -> dict[str, Any]:
+    """Return what figures of speed depend on: settings, machine, versions."""
+    from calibration.release import versions
+
+    return {"settings": msgspec.to_builtins(method), "versions": versions(threads)}
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[str]], json: Path | None) -> None:

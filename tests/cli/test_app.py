@@ -17,7 +17,9 @@ from tests.cli.typed import inspectd
 
 COMMANDS = (
     ["init"], ["check"], ["calibrate"], ["activate"], ["demo-parts"], ["run"], ["status"], ["trigger"], ["stop"], ["replay"],
-    ["show"], ["evaluate"], ["backbone"], ["backbone", "list"], ["benchmark"], ["benchmark", "line"], ["benchmark", "accuracy"],
+    ["show"], ["evaluate"], ["backbone"], ["backbone", "list"], ["backbone", "add"],
+    ["benchmark"], ["benchmark", "line"], ["benchmark", "accuracy"],
+    ["benchmark", "speed"],
     ["demo"],
 )  # fmt: skip
 
@@ -192,6 +194,7 @@ def test_a_share_to_hold_out_is_not_too_small_and_not_too_large(line: Path, shar
         ["evaluate", "flange", "x"],
         ["benchmark", "line"],
         ["benchmark", "accuracy", "--data", "x"],
+        ["benchmark", "speed", "--data", "x"],
     ],
     ids=lambda words: " ".join(words[:2]),
 )
@@ -238,16 +241,6 @@ def test_a_bug_is_not_dressed_up_as_bad_input(line: Path, monkeypatch: pytest.Mo
     """An exception that nobody raised on purpose comes out as it is, to be reported."""
     monkeypatch.setattr(parts, "write", lambda *_: 1 / 0)
     assert isinstance(CliRunner().invoke(app, ["demo-parts", str(line / "new")]).exception, ZeroDivisionError)
-
-
-def test_the_shipped_backbones_are_listed_with_their_layers(line: Path) -> None:
-    """A station file names them, and the layers to use."""
-    result = inspectd("backbone", "list")
-    assert result.exit_code == 0
-    assert [row.split()[:2] for row in result.stdout.splitlines() if "shipped" in row] == [
-        ["lite0", "shipped"],
-        ["lite2", "shipped"],
-    ]
 
 
 def test_made_parts_are_written_and_counted(tmp_path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Speed of every method beside its accuracy: the PatchCore paper's table 5, on this machine.
+
+The floor is the backbone's session alone on the same uint8 batch; a detector's side is `Detector.score` from pictures of the
+input's size to scores and heat maps. All sides take turns in one run.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+
+from calibration import evaluate
+from calibration.bench import search, turns
+from calibration.bench.accuracy import Category
+from calibration.bench.learnt import Machine
+from calibration.bench.taught import Taught, shown, taught
+from calibration.evaluate import Figures
+from calibration.features import U8
+from calibration.layout import Layout
+from calibration.progress import Progress
+from inspectd.errors import MissingExtra
+from inspectd.station.schema import Method
+from inspectd.vision import neighbours
+from inspectd.vision.detector import Detector
+from inspectd.vision.methods import Arrays
+
+FLOOR = "backbone alone"
+HEAD = ("", "vectors", "image AUROC %", "pixel AUROC %", "ms, batch 1", "x floor", "ms, batch 8", "x floor")
+BATCHES = (1, 8)
+
+_SCORES = ("image_auroc", "pixel_auroc", "pro")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    pictures: int = 200  # good ones; 784 patches of each make the paper's 100 % about as large as on MVTec AD
+    rounds: int = 30
+    judged: int | None = None  # test pictures on which scores rest; None: all
+    largest: int = 200_000  # bank of the search
+
+
+def run(data: Category, method: Method, machine: Machine, size: Size, seed: int, progress: Progress) -> Figures:
+    """Return rows of methods with their scores and times, and how the time of a search grows."""
+    neighbours.use_threads(machine.threads)
+    model = taught(data, size.pictures, method, machine, seed, progress)
+    more = taught(data, _pictures_for(size.largest, model), method, machine, seed, progress)
+    order = model.chosen(len(model.vectors) // 10)
+    makers = _makers(model, order)
+    made = {name: _made(make) for name, make in makers.items()}
+    ready = {name: one for name, one in made.items() if not isinstance(one, str)}
+    scores = {name: _scores(data, model, *one, size, progress) for name, one in ready.items()}
+    times = _times({name: model.detector(*one) for name, one in ready.items()}, data, model, size, progress)
+    rows = [
+        {"name": name, "missing": one}
+        if isinstance(one, str)
+        else {"name": name, "vectors": _vectors(one[1]), **scores[name], **_timed(times, name)}
+        for name, one in made.items()
+    ]
+    rows.insert(0, {"name": FLOOR, "vectors": 0, **dict.fromkeys(_SCORES), **_timed(times, FLOOR)})
+    return {"rows": rows, "search": search.run(more, model.vectors[order], data, size, progress)}
+
+
+def rows(found: Figures) -> list[tuple[str, ...]]:
+    """Return the table of methods."""
+    return [_row(one) for one in found["rows"]]
+
+
+def _pictures_for(bank: int, model: Taught) -> int:
+    """Return how many pictures have a quarter more patches than a bank: some repeat each other."""
+    return -(-bank * 5 // (4 * model.features.extractor.patches))
+
+
+def _makers(model: Taught, order: Any) -> dict[str, Callable[[], tuple[Method, Arrays]]]:
+    """Return what is compared: each gives a method and its arrays when called."""
+    core, vectors = model.method, model.vectors
+    padim, spade = replace(core, kind="padim"), replace(core, kind="spade")
+    return {
+        "PatchCore 100 %": lambda: (core, model.bank(vectors)),
+        "PatchCore 10 %": lambda: (core, model.bank(vectors[order])),
+        "PatchCore 1 %": lambda: (core, model.bank(vectors[order[: max(16, len(vectors) // 100)]])),
+        "SPADE": lambda: (spade, model.fitted(spade)),
+        "PaDiM": lambda: (padim, model.fitted(padim)),
+    }
+
+
+def _made(make: Callable[[], tuple[Method, Arrays]]) -> tuple[Method, Arrays] | str:
+    """Make one, or say what is not installed."""
+    try:
+        return make()
+    except MissingExtra as error:
+        return str(error)
+
+
+def _scores(
+    data: Category, model: Taught, method: Method, arrays: Arrays, size: Size, progress: Progress
+) -> dict[str, float | None]:
+    """Return the scores on the test pictures, or on some of them drawn at random."""
+    cases = data.tests.cases
+    some = np.random.default_rng(model.seed).permutation(len(cases))[: size.judged]
+    tests = Layout([cases[i] for i in sorted(some)], data.tests.masked)
+    found = evaluate.figures(evaluate.collect(tests, model.judge(method, arrays).see, None, progress), None)
+    return {name: found[name] for name in _SCORES}
+
+
+def _times(
+    detectors: Mapping[str, Detector], data: Category, model: Taught, size: Size, progress: Progress
+) -> dict[int, dict[str, Any]]:
+    """Time all detectors and the floor in turns, for each size of batch."""
+    found = {}
+    for batch in BATCHES:
+        pictures = shown(data, min(size.rounds * batch, len(data.tests.cases)), model.method, model.seed)
+        advance = progress.stage(f"turns, batch {batch}", size.rounds + 1)
+        batches = [[pictures[(i * batch + k) % len(pictures)] for k in range(batch)] for i in range(size.rounds)]
+        found[batch] = turns.compared(turns.in_turns(_sides(detectors, model, batches), size.rounds, advance), FLOOR, batch)
+    return found
+
+
+def _sides(detectors: Mapping[str, Detector], model: Taught, batches: Sequence[list[U8]]) -> dict[str, turns.Side]:
+    stacked = [np.stack(batch) for batch in batches]
+    backbone = model.features.extractor.backbone
+
+    def scored(detector: Detector) -> turns.Side:
+        return lambda number: [result.map for result in detector.score(batches[number])]
+
+    return {FLOOR: lambda number: backbone.run(stacked[number])} | {name: scored(one) for name, one in detectors.items()}
+
+
+def _timed(times: Mapping[int, Mapping[str, Any]], name: str) -> dict[str, Any]:
+    return {f"batch_{batch}": figures[name] for batch, figures in times.items()}
+
+
+def _vectors(arrays: Arrays) -> int:
+    """Return how many vectors a method compares with; a Gaussian counts for one."""
+    kept = next(arrays[name] for name in ("bank", "pictures", "centre") if name in arrays)
+    return int(np.prod(kept.shape[:-1]))
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    if "missing" in one:
+        return (one["name"], one["missing"], *[""] * (len(HEAD) - 2))
+    times = [text for batch in BATCHES for text in _time(one[f"batch_{batch}"])]
+    shares = ["-" if one[name] is None else f"{one[name]:.2%}".rstrip("%") for name in _SCORES[:2]]
+    return (one["name"], f"{one['vectors']:,}" if one["vectors"] else "", *shares, *times)
+
+
+def _time(one: Mapping[str, Any]) -> tuple[str, str]:
+    (low, high), ratio = one["ms"]["spread"], one["ratio"]
+    return f"{one['ms']['median']:.1f} ({low:.1f} … {high:.1f})", f"{ratio['median']:.2f}"

@@ -1,0 +1,106 @@
+"""What the benchmarks of speed measure on: the good patches of a data set, banks greedily chosen from them, and detectors.
+
+The greedy order is worked out once: every prefix of it is the bank that a smaller count would have given.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from calibration import coreset, fitting
+from calibration.bench import learnt
+from calibration.bench.accuracy import Category
+from calibration.bench.learnt import Learnt, Machine
+from calibration.features import F32, U8, Features, batches
+from calibration.progress import Progress
+from inspectd.errors import BadInput
+from inspectd.station.schema import Method
+from inspectd.vision import preprocess
+from inspectd.vision.bundle import Bundle, Manifest, Member, PictureSpec
+from inspectd.vision.detector import Detector
+from inspectd.vision.golden import Golden
+from inspectd.vision.methods import Arrays, standardise
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Good pictures of one category, seen by one method's backbone."""
+
+    method: Method
+    features: Features
+    seed: int
+    progress: Progress
+
+    @cached_property
+    def standard(self) -> tuple[F32, F32]:
+        """Mean and scale of the channels."""
+        return self.features.standard(np.arange(len(self.features.samples)))
+
+    @cached_property
+    def vectors(self) -> F32:
+        """All patch vectors [N,d], standardised."""
+        every = batches(np.arange(len(self.features.samples)))
+        maps = np.concatenate([self.features.vectors(some) for some in every])
+        return standardise(maps.reshape(-1, maps.shape[-1]), *self.standard)
+
+    def chosen(self, count: int) -> npt.NDArray[np.int64]:
+        """Choose so many of the vectors greedily."""
+        return coreset.greedy(self.vectors, count, self.seed, self.progress.stage(f"bank of {count:,}", count))
+
+    def bank(self, vectors: F32) -> Arrays:
+        """Return the arrays of a PatchCore with these vectors."""
+        mean, scale = self.standard
+        return {"bank": vectors, "channel_mean": mean, "channel_scale": scale}
+
+    def fitted(self, method: Method) -> Arrays:
+        """Return what a method learns from all the pictures."""
+        pictures = len(self.features.samples)
+        advance = self.progress.stage(method.kind, fitting.steps(self.features, pictures, method))
+        return fitting.fit(self.features, np.arange(pictures), method, self.seed, advance)
+
+    def judge(self, method: Method, arrays: Arrays) -> Learnt:
+        """Return a judge of pictures of any size."""
+        extractor = self.features.extractor
+        return Learnt(method, extractor, arrays, fitting.judge(arrays, method, extractor))
+
+    def detector(self, method: Method, arrays: Arrays) -> Detector:
+        """Return the detector that a worker would make of the same arrays, for pictures of the input's size."""
+        backbone = self.features.extractor.backbone
+        member = Member(
+            method=method.kind, backbone=backbone.sha256, backbone_name=method.backbone, layers=method.layers,
+            patch=method.patch, input_px=method.size_px, score=method.score, sigma=method.sigma, retrieve=method.retrieve,
+            arrays={name: name for name in arrays},
+        )  # fmt: skip
+        picture = PictureSpec(camera_px=method.size_px, pixel_format="rgb8")
+        manifest = Manifest(station="benchmark", members=(member,), picture=picture, threshold=1.0)
+        return Detector(Bundle(Path("benchmark"), manifest, arrays, _no_golden()), backbone)
+
+
+def taught(one: Category, pictures: int, method: Method, machine: Machine, seed: int, progress: Progress) -> Taught:
+    """See so many good pictures of a category, or all if it has fewer."""
+    samples = one.few(min(pictures, len(one.train)), seed)
+    extractor = learnt.extractor(method, machine)
+    return Taught(method, Features(extractor, samples, seed, progress.stage("patch vectors", len(samples))), seed, progress)
+
+
+def only(categories: Sequence[Category]) -> Category:
+    """Return the one category; BadInput if there are several: figures of speed are of one."""
+    if len(categories) > 1:
+        raise BadInput(f"--category: expected one of {', '.join(one.name for one in categories)}, got none; speed is of one")
+    return categories[0]
+
+
+def shown(one: Category, count: int, method: Method, seed: int) -> list[U8]:
+    """Return so many test pictures in random order, of the input's size: uint8 [h,w,3]."""
+    order = np.random.default_rng(seed).permutation(len(one.tests.cases))[:count]
+    return [preprocess.prepare(one.tests.cases[i].sample.pixels(), method.size_px) for i in order]
+
+
+def _no_golden() -> Golden:
+    none: Mapping[str, Any] = {name: np.empty(0, np.uint8) for name in Golden.__dataclass_fields__}
+    return Golden(**none)

@@ -1,0 +1,87 @@
+"""Speed: every method is timed beside the backbone alone, by the detector that a worker would make."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calibration.bench import search, speed, taught
+from calibration.bench.accuracy import Bench
+from calibration.bench.learnt import Machine
+from calibration.progress import Silent
+from inspectd.errors import BadInput, MissingExtra
+from inspectd.vision.neighbours import Neighbours
+from tests.calibration.parts import METHOD
+from tests.calibration.test_layout import mvtec
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> tuple[object, taught.Taught]:
+    """Six good parts, 384 patches, and their category."""
+    machine = Machine(tmp_path, 1)
+    (one,) = Bench(mvtec(tmp_path), None, (0,), machine, Silent()).categories
+    return one, taught.taught(one, 6, METHOD, machine, 0, Silent())
+
+
+@pytest.mark.slow
+def test_every_method_has_its_score_and_its_time_beside_the_floor(tmp_path: Path) -> None:
+    """The floor's ratio is 1; a bank is a share of all patches; what is not installed says so in its row."""
+    machine = Machine(tmp_path, 1)
+    (one,) = Bench(mvtec(tmp_path), None, (0,), machine, Silent()).categories
+    found = speed.run(one, METHOD, machine, speed.Size(6, 2, None, 1000), 0, Silent())
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows[speed.FLOOR]["batch_1"]["ratio"]["median"] == 1
+    assert [rows[f"PatchCore {share} %"]["vectors"] for share in (100, 10, 1)] == [384, 38, 16]
+    assert rows["PatchCore 100 %"]["image_auroc"] == 1.0
+    assert {"SPADE", "PaDiM"} <= set(rows)
+    assert all(row["batch_8"]["ms"]["median"] > 0 for row in found["rows"] if "missing" not in row)
+    assert all(len(row) == len(speed.HEAD) for row in speed.rows(found))
+    assert found["search"]["by_bank"] == []
+    assert found["search"]["exponent"] is None
+    assert [row["batch"] for row in found["search"]["by_batch"]] == [1, 2, 4, 8, 16]
+
+
+def test_a_method_that_needs_a_missing_package_is_a_row_that_says_so() -> None:
+    """The others are measured."""
+
+    def needs() -> None:
+        raise MissingExtra("install faiss")
+
+    assert speed._made(needs) == "install faiss"
+    assert speed._row({"name": "IVF-PQ", "missing": "install faiss"})[:2] == ("IVF-PQ", "install faiss")
+
+
+def test_a_detector_of_the_benchmark_says_what_its_judge_says(model: tuple[object, taught.Taught]) -> None:
+    """Scores and heat maps of pictures of the input's size are equal by both ways; every bank is a part of the vectors."""
+    one, known = model
+    bank = known.vectors[known.chosen(50)]
+    assert {tuple(row) for row in bank.tolist()} <= {tuple(row) for row in known.vectors.tolist()}
+    arrays = known.bank(bank)
+    pictures = taught.shown(one, 3, METHOD, 1)
+    judge = known.judge(METHOD, arrays)
+    for result, pixels in zip(known.detector(METHOD, arrays).score(pictures), pictures, strict=True):
+        seen = judge.see(pixels)
+        assert result.score == pytest.approx(seen.score, rel=1e-4)
+        assert result.map == pytest.approx(seen.heat(), rel=1e-3, abs=1e-4)
+    assert Neighbours(bank).nearest(bank).distances.max() < 1e-3
+
+
+def test_speed_is_of_one_category(tmp_path: Path) -> None:
+    """Several are named."""
+    for name in ("lid", "ring"):
+        mvtec(tmp_path / name)
+    categories = Bench(tmp_path, None, (0,), Machine(tmp_path, 1), Silent()).categories
+    with pytest.raises(BadInput, match="expected one of lid, ring"):
+        taught.only(categories)
+    assert taught.only(categories[:1]) is categories[0]
+
+
+def test_the_exponent_is_the_slope_from_ten_thousand_vectors_on() -> None:
+    """Times that grow as the square root, above a floor that small banks do not leave."""
+    points = [{"vectors": n, "median": float(np.sqrt(max(n, 10_000)))} for n in (1_000, 5_000, 10_000, 40_000, 160_000)]
+    assert search.exponent(points) == pytest.approx(0.5)
+    assert search.exponent(points[:3]) is None
+    points = [one | {"spread": [1.0, 2.0]} for one in points]
+    found = {"by_bank": points, "by_batch": [{"batch": 1, "median": 2.0, "spread": [1.0, 3.0]}], "exponent": 0.5}
+    assert search.rows(found)[-1][1] == "0.50"
+    assert search.chart(found).startswith(b"\x89PNG")
