@@ -26,6 +26,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # stations that were not calibrated yet
     damaged: list[str] = field(default_factory=list)  # stations whose bundle is not what it was
+    unused: list[str] = field(default_factory=list)  # connections that no station is mapped to
 
 
 def check_machine(config: Config, state: StateDir, run_dir: Path) -> Findings:
@@ -38,7 +39,18 @@ def check_machine(config: Config, state: StateDir, run_dir: Path) -> Findings:
         *ports_are_free(config),
     ]
     missing, damaged = stations_without_bundle(config, state)
-    return Findings(problems, missing, damaged)
+    return Findings(problems, missing, damaged, unused_plcs(config))
+
+
+def unused_plcs(config: Config) -> list[str]:
+    """Name the connections that serve no station yet: a line that is put to work step by step runs without them."""
+    used = {station.plc.name for station in config.stations.values() if station.plc}
+    fix = "map one with `plc: {{name: {0}, block: 0}}` in its file"
+    return [
+        f"line.yaml: plcs: {name}: no station uses it, nobody listens on {plc.address}; {fix.format(name)}"
+        for name, plc in config.line.plcs.items()
+        if name not in used
+    ]
 
 
 def run_dir_fits(run_dir: Path) -> Iterator[Problem]:
@@ -88,20 +100,23 @@ def ports_are_free(config: Config) -> Iterator[Problem]:
 
 
 def stations_without_bundle(config: Config, state: StateDir) -> tuple[list[str], list[str]]:
-    """Tell of stations that will start in FAULT, since they have no bundle, or one with a damaged file."""
+    """Tell of products that have no bundle, or one with a damaged file: a station that starts with one starts in FAULT."""
     missing, damaged = [], []
     for name, station in config.stations.items():
+        selected = state.read_product(name)
+        starts = selected if selected in station.products else station.products[0]
         for product in station.products:
+            then = "starts in FAULT" if product == starts else "cannot be selected"
             option = "" if product == "default" else f" --product {product}"
             fix = f"inspectd calibrate {name} --good DIR{option}"
             try:
                 current = state.read_current(name, product)
                 if current is None:
-                    missing.append(f"station {name}, product {product}: no bundle, starts in FAULT; {fix}")
+                    missing.append(f"station {name}, product {product}: no bundle, {then}; {fix}")
                 else:
                     fits.need_fit(verify(state.bundle(name, product, current.bundle)), config, name)
             except BadBundle as error:
-                damaged.append(f"station {name}, product {product}: bundle cannot be used, starts in FAULT: {error}")
+                damaged.append(f"station {name}, product {product}: bundle cannot be used, {then}: {error}")
     return missing, damaged
 
 

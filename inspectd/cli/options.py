@@ -79,7 +79,7 @@ def ready(config: Path, state: Path | None, run_dir: Path | None, bundles: bool 
     loaded = load(config)
     where = places(config, state, run_dir, loaded.line)
     findings = check_machine(loaded, where.state, where.run_dir)
-    for warning in findings.missing + ([] if bundles else findings.damaged):
+    for warning in findings.unused + findings.missing + ([] if bundles else findings.damaged):
         screen.warn(warning)
     problems = [*map(str, findings.problems), *(findings.damaged if bundles else [])]
     if problems:

@@ -87,6 +87,7 @@ def _subjects(one_per: OnePer, config: Config) -> Iterator[str]:
         case "worker":
             yield from (str(number + 1) for number in range(config.line.workers.count))
         case "plc":
-            yield from config.line.plcs
+            used = {station.plc.name for station in config.stations.values() if station.plc}
+            yield from (name for name in config.line.plcs if name in used)  # the others have nothing to serve
         case "station":
             yield from config.stations

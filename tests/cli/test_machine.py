@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from inspectd.cli.machine import check_machine
 from inspectd.errors import Problem
-from inspectd.station.schema import Camera, Config, Line, Plc, Station
+from inspectd.station.schema import Camera, Config, Line, Plc, PlcBlock, Station
 from inspectd.station.state import Current, StateDir
 from inspectd.supervisor.lock import Lock
 
 
 def config(address: str = "127.0.0.1:0", metrics: str | None = None) -> Config:
     line = Line(plcs={"line1": Plc(protocol="modbus_tcp", address=address)}, metrics=metrics)
-    station = Station(station="washer", camera=Camera(kind="folder", path="line"), deadline_ms=250.0, products=("a", "b"))
+    station = Station(
+        station="washer", camera=Camera(kind="folder", path="line"), deadline_ms=250.0, products=("a", "b"),
+        plc=PlcBlock("line1", 0),
+    )  # fmt: skip
     return Config("stations", line, {"washer": station}, {"washer": "stations/washer.yaml"})
 
 
@@ -113,9 +117,9 @@ def test_a_product_without_a_usable_bundle_is_named_with_what_helps(state: State
     findings = check_machine(config(), state, run_dir)
     assert findings.problems == []
     (damaged,), (missing,) = findings.damaged, findings.missing
-    assert "product a: bundle cannot be used" in damaged
     assert "bundles/3" in damaged
-    assert "product b: no bundle" in missing
+    assert "product a: bundle cannot be used, starts in FAULT" in damaged
+    assert "product b: no bundle, cannot be selected" in missing
     assert missing.endswith("inspectd calibrate washer --good DIR --product b")
 
 
@@ -126,3 +130,14 @@ def test_a_damaged_current_file_is_named(state: StateDir, run_dir: Path) -> None
         path.parent.mkdir(parents=True)
         path.write_text("{")
     assert all("activate a bundle again" in damaged for damaged in check_machine(config(), state, run_dir).damaged)
+
+
+def test_a_connection_that_no_station_uses_is_said_and_the_line_runs_without_it(state: StateDir, run_dir: Path) -> None:
+    """Who puts a line to work step by step names its connections first and maps the stations later."""
+    spare = config()
+    line = replace(spare.line, plcs={**spare.line.plcs, "line2": Plc("modbus_tcp", "127.0.0.1:5021")})
+    findings = check_machine(replace(spare, line=line), state, run_dir)
+    assert findings.problems == []
+    assert [text.partition(";")[0] for text in findings.unused] == [
+        "line.yaml: plcs: line2: no station uses it, nobody listens on 127.0.0.1:5021"
+    ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inspectd.errors import InspectdError
-from inspectd.station.schema import Camera, Config, Line, Plc, Station, Workers
+from inspectd.station.schema import Camera, Config, Line, Plc, PlcBlock, Station, Workers
 from inspectd.supervisor import supervise
 from inspectd.supervisor.processes import TABLE_2, Process, Restart
 
@@ -20,7 +20,7 @@ MAINS = {"dispatchd": "dispatch", "plcd": "plc"}
 def config(workers: int = 1, metrics: str | None = None) -> Config:
     """One station, one PLC connection."""
     line = Line(workers=Workers(count=workers), plcs={"line1": Plc("modbus_tcp", "127.0.0.1:5020")}, metrics=metrics)
-    station = Station(station="cell", camera=Camera("folder", "parts"), deadline_ms=250.0)
+    station = Station(station="cell", camera=Camera("folder", "parts"), deadline_ms=250.0, plc=PlcBlock("line1", 0))
     return Config(directory="", line=line, stations={"cell": station}, files={"cell": "cell.yaml"})
 
 

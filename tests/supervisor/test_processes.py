@@ -5,6 +5,9 @@ from collections import Counter
 from importlib import import_module
 from signal import SIGKILL, SIGUSR2
 
+from msgspec.structs import replace
+
+from inspectd.station.schema import Plc
 from inspectd.supervisor.processes import TABLE_2, rows
 from inspectd.wire.channels import TABLE_1
 from tests.supervisor.daemon import config
@@ -14,6 +17,12 @@ def test_a_configuration_gives_one_row_for_each_worker_plc_and_station_in_start_
     assert [row.name for row in rows(config(workers=2))] == [
         "journald", "dispatchd", "workerd-1", "workerd-2", "plcd-line1", "ingestd-cell",
     ]  # fmt: skip
+
+
+def test_a_connection_that_no_station_uses_gets_no_process() -> None:
+    spare = config()
+    line = replace(spare.line, plcs={**spare.line.plcs, "line2": Plc("modbus_tcp", "127.0.0.1:5021")})
+    assert [row.name for row in rows(replace(spare, line=line)) if row.kind.one_per == "plc"] == ["plcd-line1"]
 
 
 def test_no_name_stands_twice() -> None:
