@@ -11,6 +11,7 @@ from typing import Any
 from inspectd import clock, log
 from inspectd.dispatch.deliveries import Deliveries
 from inspectd.dispatch.frames import Frames, Pixels
+from inspectd.dispatch.latency import Latency
 from inspectd.dispatch.ledger import Fact, Ledger, Policy
 from inspectd.dispatch.pool import Pool
 from inspectd.dispatch.spool import Spool
@@ -82,7 +83,7 @@ class Dispatch:
         self._child = Child(hub, seat)
         self._ledger = Ledger(policies(seat.config), clock.host())
         self._stations = Stations(seat.config, seat.state)
-        self._pool, self._frames = Pool(), Frames(FRAMES_PER_STATION)
+        self._pool, self._frames, self._latency = Pool(), Frames(FRAMES_PER_STATION), Latency()
         self._deliveries = Deliveries(self._deliver, self._ledger)
         self._sources: dict[str, bytes] = {}  # station -> identity of the source of its triggers
         self._cameras: dict[str, bytes] = {}  # station -> identity of its ingestd
@@ -284,6 +285,7 @@ class Dispatch:
                     self._deliveries.put_closed(fact)
                 case Outcome(key=key):
                     self._deliveries.settled(key)
+        self._latency.note(facts)
         self._deliveries.flush(clock.now_ns())  # the PLC waits for it; a picture's place and the watchers have time
         for fact in facts:
             if isinstance(fact, Closed):
@@ -380,6 +382,7 @@ class Dispatch:
             faults.append("no worker")
         counters: dict[str, float] = {
             **self._ledger.figures(),
+            **self._latency.figures(),
             "frames_waiting": len(self._frames.waiting),
             "pictures_lost": self._pictures_lost,
             "unjournalled": self._spool.unwritten,

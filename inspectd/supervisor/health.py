@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from inspectd.errors import DaemonError
@@ -89,6 +89,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily("inspectd_health", "0 OK, 1 DEGRADED, 2 FAULT", value=_SEVERITY[status.health.state])
         yield from _of_processes(status)
         yield from _of_stations(status)
+        yield from _of_times(status)
 
     def serve(self, address: str) -> Any:
         """Serve host:port from a thread; returns what stops it. DaemonError if the address cannot be had."""
@@ -122,15 +123,22 @@ def _of_stations(status: Status) -> Iterator[Metric]:
     triggers = CounterMetricFamily("inspectd_triggers", "Triggers opened in the ledger", labels=["station"])
     verdicts = CounterMetricFamily("inspectd_verdicts", "Terminal verdicts", labels=["station", "verdict"])
     outcomes = CounterMetricFamily("inspectd_line_outcomes", "What the line saw", labels=["station", "outcome"])
-    times = GaugeMetricFamily("inspectd_station_ms", "Times that dispatch reports", labels=["station", "what"])
     for station, counts in status.ledger.items():
         triggers.add_metric([station], counts.get("triggers", 0))
         for verdict in _VERDICTS:
             verdicts.add_metric([station, verdict], counts.get(verdict, 0))
-        for what, value in counts.items():
-            if what.endswith("_ms"):
-                times.add_metric([station, what], value)
     for station, counts in status.outcomes.items():
         for outcome, count in counts.items():
             outcomes.add_metric([station, outcome], count)
-    yield from (triggers, verdicts, outcomes, times)
+    yield from (triggers, verdicts, outcomes)
+
+
+def _of_times(status: Status) -> Iterator[Metric]:
+    """From the trigger until the verdict stood, and until the line had it or a fail-safe in its place."""
+    for step in ("verdict", "outcome"):
+        times = HistogramMetricFamily(f"inspectd_{step}_ms", f"ms from the trigger to the {step}", labels=["station"])
+        for station, steps in status.latency.items():
+            if step in steps:
+                buckets = [(bound, count) for bound, count in steps[step].items() if bound != "sum"]
+                times.add_metric([station], buckets, steps[step]["sum"])
+        yield times

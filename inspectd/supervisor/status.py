@@ -55,6 +55,7 @@ class Status(Struct, frozen=True):
     dispatch: Counts  # of the whole line: in_flight, unsettled ...
     sources: dict[str, SourceStatus]  # station -> its ingestd
     stations: dict[str, StationBeat]  # as dispatch last said
+    latency: dict[str, dict[str, Counts]] = {}  # station -> verdict or outcome -> ms -> so many took so long at most; sum
 
 
 def processes(lives: Iterable[Life], now: int) -> list[ProcessStatus]:
@@ -93,16 +94,19 @@ class Ledger(TypedDict):
     ledger: dict[str, Counts]
     outcomes: dict[str, Counts]
     dispatch: Counts
+    latency: dict[str, dict[str, Counts]]
 
 
 def ledger(dispatch: Life, stations: Sequence[str]) -> Ledger:
-    """Take `station.<name>.<what>` and `station.<name>.outcome.<what>` apart; every station is there, if empty."""
+    """Take apart `station.<name>.<what>`, `….outcome.<what>` and `….latency.<step>.<ms>`; every station is there, if empty."""
     rest = dispatch.health.counters if dispatch.health else {}
-    counts, outcomes = {}, {}
+    counts, outcomes, latency = {}, {}, {}
     for station in stations:
         rest, of_station = _split(rest, f"station.{station}.")
+        of_station, times = _split(of_station, "latency.")
         counts[station], outcomes[station] = _split(of_station, "outcome.")
-    return Ledger(ledger=counts, outcomes=outcomes, dispatch=rest)
+        latency[station] = {step: found for step in ("verdict", "outcome") if (found := _split(times, f"{step}.")[1])}
+    return Ledger(ledger=counts, outcomes=outcomes, dispatch=rest, latency=latency)
 
 
 def _split(counts: Counts, prefix: str) -> tuple[Counts, Counts]:

@@ -1,11 +1,16 @@
 """Health of the line: the worst wins, and every reason names its process."""
 
+import urllib.request
+
+import msgspec
 import pytest
 
-from inspectd.supervisor import health
+from inspectd.dispatch.latency import Latency
+from inspectd.supervisor import health, status
 from inspectd.supervisor.health import Metrics, Pulse
 from inspectd.supervisor.life import Life, Told
-from inspectd.wire.messages import Beat, HealthState
+from inspectd.supervisor.status import Overall, Status
+from inspectd.wire.messages import Beat, Closed, HealthState, Key, LineOutcome, Outcome, Verdict
 from tests.supervisor import lives as make
 from tests.supervisor.lives import seconds
 
@@ -109,3 +114,31 @@ def test_while_the_line_stops_missing_processes_are_no_fault() -> None:
 
 def test_there_are_no_metrics_before_the_first_status() -> None:
     assert list(Metrics().collect()) == []
+
+
+def test_prometheus_is_told_how_long_verdicts_and_outcomes_took() -> None:
+    """Over HTTP, from what dispatch reports in its health: a histogram by station for each of the two."""
+    dispatch = named(make.up(), "dispatchd")
+    latency = Latency()
+    key = Key("cell", 1, 1)
+    latency.note([Closed(key=key, utc_ns=0, verdict=Verdict.PASS, closed_ms=42.0)])
+    latency.note([Outcome(key=key, outcome=LineOutcome.DELIVERED, t_ms=61.5, utc_ns=0)])
+    reported = msgspec.structs.replace(make.health(dispatch), counters=latency.figures())
+    dispatch.heard(reported, 0)
+    metrics = Metrics()
+    metrics.status = Status(
+        pid=1, up_s=0.0, ready=True, stopping=False, health=Overall(HealthState.OK, []), processes=[], channels={},
+        sources={}, stations={}, **status.ledger(dispatch, ["cell", "idle"]),
+    )  # fmt: skip
+    server = metrics.serve("127.0.0.1:0")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as page:
+            told = page.read().decode().splitlines()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert 'inspectd_verdict_ms_bucket{le="35",station="cell"} 0.0' in told
+    assert 'inspectd_verdict_ms_bucket{le="50",station="cell"} 1.0' in told
+    assert 'inspectd_outcome_ms_bucket{le="+Inf",station="cell"} 1.0' in told
+    assert 'inspectd_outcome_ms_sum{station="cell"} 61.5' in told
+    assert 'inspectd_verdict_ms_count{station="cell"} 1.0' in told

@@ -6,6 +6,7 @@ from inspectd.wire.messages import HealthState
 from tests.supervisor.lives import health, row, seconds
 
 COUNTERS = {"in_flight": 1.0, "station.a.triggers": 5.0, "station.a.outcome.fail_safe(late)": 2.0, "station.a-b.pass": 3.0}
+TIMES = {"station.a.latency.verdict.5": 1.0, "station.a.latency.verdict.sum": 4.0}
 TRAFFIC = {"sent": 1, "received": 2, "refused": 3, "bad": 4}
 
 
@@ -17,16 +18,17 @@ def running(name: str, subject: str = "", **reported: object) -> Life:
 
 
 def test_counters_are_sorted_by_station_and_outcome() -> None:
-    found = status.ledger(running("dispatchd", counters=COUNTERS), ["a", "a-b", "c"])
+    found = status.ledger(running("dispatchd", counters=COUNTERS | TIMES), ["a", "a-b", "c"])
     assert found["ledger"] == {"a": {"triggers": 5.0}, "a-b": {"pass": 3.0}, "c": {}}
     assert found["outcomes"] == {"a": {"fail_safe(late)": 2.0}, "a-b": {}, "c": {}}
+    assert found["latency"] == {"a": {"verdict": {"5": 1.0, "sum": 4.0}}, "a-b": {}, "c": {}}
     assert found["dispatch"] == {"in_flight": 1.0}
 
 
 def test_a_dispatch_that_restarts_gives_no_figures_instead_of_old_ones() -> None:
     life = running("dispatchd", counters=COUNTERS)
     life.died(1, 0)
-    assert status.ledger(life, ["a"]) == {"ledger": {"a": {}}, "outcomes": {"a": {}}, "dispatch": {}}
+    assert status.ledger(life, ["a"]) == {"ledger": {"a": {}}, "outcomes": {"a": {}}, "dispatch": {}, "latency": {"a": {}}}
 
 
 def test_channels_list_the_traffic_of_every_process() -> None:
