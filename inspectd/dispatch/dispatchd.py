@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from inspectd import clock, log
+from inspectd.dispatch.audit import commanded
 from inspectd.dispatch.deliveries import Deliveries
 from inspectd.dispatch.frames import Frames, Pixels
 from inspectd.dispatch.latency import Latency
-from inspectd.dispatch.ledger import Fact, Ledger, Policy
+from inspectd.dispatch.ledger import Fact, Ledger
 from inspectd.dispatch.pool import Pool
 from inspectd.dispatch.spool import Spool
-from inspectd.dispatch.stations import Stations
-from inspectd.station.schema import Config
+from inspectd.dispatch.stations import Stations, policies
 from inspectd.wire.child import Child, Seat
 from inspectd.wire.messages import (
     Ack,
@@ -24,7 +24,6 @@ from inspectd.wire.messages import (
     Answers,
     Beat,
     Closed,
-    Commanded,
     DeliveryAck,
     Frame,
     HealthState,
@@ -61,14 +60,6 @@ def main(seat: Seat) -> None:
         Dispatch(seat, hub).run()
 
 
-def policies(config: Config) -> dict[str, Policy]:
-    """What the ledger must know of each station."""
-    return {
-        name: Policy(station.deadline_ms, station.delivery_ms, station.plc.name if station.plc else "")
-        for name, station in config.stations.items()
-    }
-
-
 class Dispatch:
     """All that dispatch knows; one method per kind of message."""
 
@@ -85,6 +76,7 @@ class Dispatch:
         self._stations = Stations(seat.config, seat.state)
         self._pool, self._frames, self._latency = Pool(), Frames(FRAMES_PER_STATION), Latency()
         self._deliveries = Deliveries(self._deliver, self._ledger)
+        self._by_plc = {name for name, station in self._config.stations.items() if station.trigger == "plc"}
         self._sources: dict[str, bytes] = {}  # station -> identity of the source of its triggers
         self._cameras: dict[str, bytes] = {}  # station -> identity of its ingestd
         self._early: dict[Key, Pixels] = {}
@@ -168,7 +160,7 @@ class Dispatch:
             case SourceState(station=station, run=run, last_seq=last, camera=camera) if station in self._config.stations:
                 if camera:
                     self._cameras[station] = sender
-                if camera == (self._config.stations[station].trigger == "plc"):
+                if camera == (station in self._by_plc):
                     return  # a camera that numbers nothing, or a PLC that does not trigger this station
                 assigned = self._stations.assigned(station)
                 self._record(self._ledger.gap(station, run, last, assigned, now, clock.utc_ns()))
@@ -182,6 +174,8 @@ class Dispatch:
             return
         if self._stations.fault(key.station, self._pool):
             self._record(self._ledger.close(key, now, reason=Reason.NO_BUNDLE))
+        elif trigger.shoot and now > self._ledger.decide_by_ns(key):  # the part has gone: a picture would show another one
+            self._record(self._ledger.close(key, now, reason=Reason.LATE))
         elif trigger.shoot and not self._shoot(key):
             self._record(self._ledger.close(key, now, reason=Reason.NO_FRAME))
         elif key in self._early:
@@ -326,6 +320,8 @@ class Dispatch:
                 self._deliveries.hello(envelope.sender, plc)
             case DeliveryAck() as ack:
                 self._deliveries.acknowledged(ack)
+            case Outcome(key=key) if key.station in self._by_plc and not self._ledger.knows(key):
+                pass  # numbered by plcd, whose trigger is still on its way on the other channel: the outcome comes again
             case Outcome(key=key, outcome=outcome, t_ms=t_ms):
                 self._record(self._ledger.settle(key, outcome, t_ms))
                 self._deliver.send(DeliveryAck(key=key, fact="Outcome"), to=envelope.sender)
@@ -355,7 +351,7 @@ class Dispatch:
                 refusal = self._stations.product(order.args["station"], order.args["product"], self._pool)
                 self._child.done(order, ok=not refusal, text=refusal)
             case "note":
-                self._spool.append_many([commanded(order)])
+                self._spool.append_many([commanded(order, clock.utc_ns())])
                 self._child.done(order)
             case _:
                 self._child.done(order, ok=False, text=f"dispatchd does not know the order {order.what}")
@@ -390,10 +386,3 @@ class Dispatch:
         worries = [] if self._reserve else ["no room on the disk for the next spool segment"]
         state = HealthState.FAULT if faults else HealthState.DEGRADED if worries else HealthState.OK
         self._child.report(state, faults + worries, counters)
-
-
-def commanded(order: Order) -> Commanded:
-    """Make the audit line of a command that the supervisor carried out."""
-    args = dict(order.args)
-    who, what, ok, text = (args.pop(name, "") for name in ("who", "what", "ok", "text"))
-    return Commanded(utc_ns=clock.utc_ns(), who=who, what=what, args=args, ok=ok == "true", text=text)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from inspectd.dispatch.ledger import Assigned
+from inspectd.dispatch.ledger import Assigned, Policy
 from inspectd.dispatch.pool import Pool
 from inspectd.errors import BadBundle, StateError
 from inspectd.station.schema import Config
@@ -29,6 +29,14 @@ class _Station:
     currents: dict[str, Current] = field(default_factory=dict)
     fault: str = ""
     pending: _Pending | None = None
+
+
+def policies(config: Config) -> dict[str, Policy]:
+    """What the ledger must know of each station."""
+    return {
+        name: Policy(station.deadline_ms, station.delivery_ms, station.plc.name if station.plc else "")
+        for name, station in config.stations.items()
+    }
 
 
 class Stations:

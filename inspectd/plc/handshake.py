@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from inspectd.plc.registers import NOTHING, UINT16_MAX, Command, Control, Image, Status
 from inspectd.plc.results import Results, Shown, per_mille
-from inspectd.wire.messages import Key, Reason, StationBeat, Verdict
+from inspectd.wire.messages import Key, Opened, Reason, StationBeat, Verdict
 
 _MS = 1_000_000
 STALE_NS = 300 * _MS  # three beats of dispatch
@@ -29,6 +29,7 @@ class Terms:
 
     station: str
     started_ns: int  # when this plcd began to serve
+    deadline_ms: float
     products: tuple[str, ...] = ("default",)
     plc_triggers: bool = False
     heartbeat_ns: int = 0  # the PLC's must change within this time; 0: not supervised
@@ -103,12 +104,18 @@ class Handshake:
         """Every read and write until the last swap has been told."""
         self.results.settle_withdrawn(now_ns)
 
-    def fired(self, key: Key | None) -> None:
-        """Answer to `Fire`: the key given; None: no trigger can be kept at present."""
+    def fired(self, key: Key | None, part_id: str, now_ns: int) -> None:
+        """Answer to `Fire`: the key given; None: no trigger can be kept at present.
+
+        Its deadline runs from here: whatever becomes of dispatch, Fail with Late stands in time.
+        """
         if key is None:
             self._missed = True
-        else:
-            self._triggered, self._trigger_ack = key, True
+            return
+        self._triggered, self._trigger_ack = key, True
+        product, deadline_ms = self._station.product, self._terms.deadline_ms
+        fact = Opened(key=key, t_ns=now_ns, utc_ns=0, host="", part_id=part_id, product=product, deadline_ms=deadline_ms)
+        self.results.opened(fact, now_ns)
 
     def refused(self) -> None:
         """Answer to `Select`: the product will not be activated."""

@@ -112,7 +112,7 @@ class Plcd:
         handshake = self._handshakes[station]
         if isinstance(request, Fire):
             part_id = request.part_id if self._stations[station].part_id == "plc" else ""
-            handshake.fired(self._sources[station].fire(now_ns, clock.utc_ns(), part_id))
+            handshake.fired(self._sources[station].fire(now_ns, clock.utc_ns(), part_id), part_id, now_ns)
         else:
             args = {"station": station, "product": request.product}
             if not self._controls[station].send(Command(what="product", who=self._process, args=args)):
@@ -205,4 +205,4 @@ class Plcd:
 
 def _terms(station: Station, started_ns: int, heartbeat_ns: int) -> Terms:
     plc_triggers = station.trigger == "plc"
-    return Terms(station.station, started_ns, station.products, plc_triggers, heartbeat_ns)
+    return Terms(station.station, started_ns, station.deadline_ms, station.products, plc_triggers, heartbeat_ns)

@@ -88,7 +88,12 @@ class Results:
         return len(self._live)
 
     def opened(self, fact: Opened, now_ns: int) -> None:
-        """A trigger is in the ledger; a repeated one changes nothing."""
+        """A trigger is in the ledger, or was numbered here and will be: its deadline runs from now on.
+
+        A repeated one changes nothing, but for what dispatch alone knows (the product) of a trigger numbered here.
+        """
+        if fact.key in self._open:
+            self._open[fact.key] = fact
         if fact.key in self._live or fact.key in self._settled:
             return
         self.tally.triggers += 1

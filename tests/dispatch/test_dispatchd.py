@@ -133,10 +133,11 @@ def running(run_dir, tmp_path) -> Iterator[Running]:
     state = StateDir(tmp_path)
     state.write_current("a", "default", Current(1, F, 1.0))
     station = Station(station="a", camera=Camera(kind="folder", path="x"), deadline_ms=20_000, plc=PlcBlock(name="plc"))
+    state.write_current("c", "default", Current(1, F, 1.0))
     line = Line(plcs={"plc": Plc(protocol="modbus_tcp", address="127.0.0.1:1")})
-    config = Config(
-        str(tmp_path), line, {"a": station, "b": Station(station="b", camera=station.camera, deadline_ms=20_000)}, {}
-    )
+    others = {"b": {}, "c": {"trigger": "plc", "plc": PlcBlock(name="plc", block=1)}}
+    made_of = {name: Station(station=name, camera=station.camera, deadline_ms=20_000, **more) for name, more in others.items()}
+    config = Config(str(tmp_path), line, {"a": station, **made_of}, {})
     made = Running(Peers(hub), Seat("dispatchd", "", config, tmp_path, run_dir))
     made.start()
     yield made
@@ -263,6 +264,36 @@ def test_a_trigger_of_a_plc_asks_the_camera_of_its_station_for_the_picture(peers
     peers.next(peers.beats, object)
     key = peers.trigger(1, shoot=True)
     assert until(lambda: (e := camera.receive()) and isinstance(e.message, Shoot) and e.message).key == key
+
+
+def test_an_outcome_that_overtakes_the_trigger_of_a_plc_is_taken_when_it_comes_again(running, peers, tmp_path):
+    """plcd may show Fail with Late before dispatch has ever heard of the part."""
+    send(peers.plc, PlcState(plc="plc"))
+    outcome = Outcome(key=Key("c", 1, 1), outcome=LineOutcome.STALE, t_ms=20_000.0)
+    send(peers.plc, outcome)
+    peers.next(peers.beats, object)
+    peers.next(peers.beats, object)  # turns of the loop have passed
+    send(peers.triggers, Trigger(key=outcome.key, t_ns=clock.now_ns() - 21_000 * clock.MS, utc_ns=1, shoot=True))
+    assert peers.next(peers.triggers, Ack).key == outcome.key
+    assert not [e for e in peers.plc.drain() if isinstance(e.message, DeliveryAck)]
+    send(peers.plc, outcome)
+    assert peers.next(peers.plc, DeliveryAck) == DeliveryAck(key=outcome.key, fact="Outcome")
+    running.stop()
+    found = Spool.open(tmp_path / "spool")
+    assert [r.outcome for r in found.recovered if isinstance(r, Outcome)] == [LineOutcome.STALE]
+    found.close()
+
+
+def test_a_trigger_of_a_plc_that_comes_after_its_deadline_asks_for_no_picture(peers):
+    """After a freeze of dispatch the camera would show another part, and the next part's picture would find no room."""
+    camera = peers.hub.connect("triggers", "camera")
+    send(camera, SourceState(station="c", run=0, last_seq=0, camera=True))
+    peers.next(peers.beats, object)
+    send(peers.triggers, Trigger(key=Key("c", 1, 1), t_ns=clock.now_ns() - 21_000 * clock.MS, utc_ns=1, shoot=True))
+    send(peers.triggers, Trigger(key=Key("c", 1, 2), t_ns=clock.now_ns(), utc_ns=1, shoot=True))
+    assert peers.closed().reason is Reason.LATE
+    asked = until(lambda: (e := camera.receive()) and isinstance(e.message, Shoot) and e.message)
+    assert asked.key == Key("c", 1, 2)
 
 
 def test_a_hurried_stop_closes_open_parts_as_stopped(running, peers):

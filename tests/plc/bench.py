@@ -11,7 +11,7 @@ class Bench:
     """`bus` is what the PLC sees at present; `outcomes` what the handshake said so far, by key."""
 
     def __init__(self, **terms: object) -> None:
-        self.handshake = Handshake(Terms(facts.STATION, START_NS, **terms))  # type: ignore[arg-type]
+        self.handshake = Handshake(Terms(facts.STATION, START_NS, 200.0, **terms))  # type: ignore[arg-type]
         self.now_ns = START_NS
         self.bus = Image()
         self.outcomes: dict[Key, LineOutcome] = {}

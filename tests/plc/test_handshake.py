@@ -100,7 +100,7 @@ class TestPlcTrigger:
         bench.write(ENABLE | TRIGGER, part_id="P7")
         bench.look()
         assert bench.requests == [Fire("P7")]
-        bench.handshake.fired(key(70_000))
+        bench.handshake.fired(key(70_000), "P7", bench.now_ns)
         image = bench.show()
         assert bits(image, TRIGGER_ACK, READY, MISSED) == (True, False, False)
         assert (image.triggered_run, image.triggered_seq) == (3, 70_000)
@@ -110,6 +110,41 @@ class TestPlcTrigger:
         assert bits(image, TRIGGER_ACK, READY) == (False, True)
         assert image.triggered_seq == 70_000
         assert len(bench.requests) == 1
+
+    @pytest.mark.parametrize("beating", [True, False])
+    def test_its_deadline_runs_though_dispatch_never_says_that_it_is_open(self, bench: Bench, beating: bool) -> None:
+        """`late` while dispatch beats, `stale` after 300 ms without: Fail with Late stands at the deadline either way."""
+        bench.turn(0 if beating else 150)
+        bench.write(ENABLE | TRIGGER)
+        bench.look()
+        bench.handshake.fired(key(1), "P1", bench.now_ns)
+        assert bits(bench.show(), Status.BUSY) == (True,)
+        image = bench.live(199) if beating else bench.turn(140)
+        assert image.status & Status.RESULT_VALID == 0
+        if not beating:
+            bench.read()
+            assert bench.turn(59).status & (Status.RESULT_VALID | Status.ONLINE) == 0
+        image = bench.turn(1)
+        assert bits(image, Status.FAIL, Status.LATE, Status.PASS) == (True, True, False)
+        assert (image.run, image.seq, image.part_id) == (3, 1, "P1")
+        assert bench.outcomes == {key(1): LineOutcome.LATE if beating else LineOutcome.STALE}
+        bench.opened(opened(key(1), bench.now_ns - 200 * MS))
+        bench.closed(closed(key(1), closed_ms=201.0))
+        image = bench.turn()
+        assert bits(image, Status.FAIL, Status.LATE, Status.PASS) == (True, True, False)
+        assert (len(bench.outcomes), image.triggers) == (1, 1)
+
+    def test_what_dispatch_says_of_it_later_is_joined_and_counted_once(self) -> None:
+        bench = Bench(plc_triggers=True, products=("default", "blue"))
+        bench.ready(ENABLE)
+        bench.write(ENABLE | TRIGGER)
+        bench.look()
+        bench.handshake.fired(key(1), "P1", bench.now_ns)
+        bench.opened(opened(key(1), bench.now_ns, 200.0, product="blue"))
+        bench.closed(closed(key(1), product="blue"))
+        image = bench.turn()
+        assert bits(image, Status.RESULT_VALID, Status.PASS, Status.BUSY) == (True, True, False)
+        assert (image.triggers, image.product) == (1, 2)
 
     def test_holding_trigger_makes_one_trigger(self, bench: Bench) -> None:
         for n in range(3):
@@ -136,7 +171,7 @@ class TestPlcTrigger:
     def test_one_that_cannot_be_kept_is_missed(self, bench: Bench) -> None:
         bench.write(ENABLE | TRIGGER)
         bench.look()
-        bench.handshake.fired(None)
+        bench.handshake.fired(None, "", bench.now_ns)
         assert bits(bench.show(), MISSED, TRIGGER_ACK) == (True, False)
 
     def test_on_a_line_that_the_camera_triggers_it_is_missed(self) -> None:
