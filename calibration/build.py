@@ -122,9 +122,19 @@ def _draft(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> release.Dr
     golden = release.golden(outcome.learnt.panel, chosen, job.station.seed, verdict.active.value)
     blind = int((~golden.defective_failed).sum())
     good, bad = _named(found.good, outcome.learnt.good), _named(found.bad, outcome.bad)
-    told = findings.warnings(verdict, good, bad, found.repeated, blind)
+    told = _doubts(outcome.learnt.panel) + findings.warnings(verdict, good, bad, found.repeated, blind)
     page = partial(_report, outcome, told)
     return release.Draft(_manifest(job, outcome, seconds), _arrays(outcome.learnt.panel), golden, told, page)
+
+
+def _doubts(panel: Panel) -> list[str]:
+    """Return which backbones never learnt to see."""
+    seen = dict.fromkeys((m.backbone, e.backbone.weights) for m, e in zip(panel.methods, panel.extractors, strict=True))
+    return [
+        f"Backbone {name}: weights {said}, for tests alone; no score means anything."
+        for name, said in seen
+        if said.startswith("random")
+    ]
 
 
 def _named(samples: list[Sample], judged: Opinions) -> findings.Named:

@@ -29,7 +29,9 @@ except ModuleNotFoundError as error:
     raise MissingExtra("graphs are cut with the package onnx: pip install 'inspectd[calibrate]'") from error
 
 SHIPPED = Path(inspectd.vision.__file__).parent / "graphs"
+RANDOM = "-random"  # ends the names of graphs with random weights
 OUTPUT = "vectors"
+_ORIGIN = ("network", "weights")  # what a base graph that was added says of itself, and each graph cut from it
 _TO_THE_END = 2**31 - 1  # of a slice
 
 
@@ -77,28 +79,22 @@ def cut(base: Path, layers: Sequence[int], patch: int) -> bytes:
     nodes.append(helper.make_node("Concat", names, ["concatenated"], axis=1))
     nodes.append(helper.make_node("Transpose", ["concatenated"], [OUTPUT], perm=[0, 2, 3, 1]))
     whole = _assemble(model, nodes, constants, sum(offered[layer].channels for layer in layers))
-    helper.set_model_props(whole, {"stride": str(grid.stride), "offset": str(_looks_at([offered[i] for i in layers], grid))})
+    known = {"stride": str(grid.stride), "offset": str(_looks_at([offered[i] for i in layers], grid))}
+    said = _properties(model)
+    helper.set_model_props(whole, known | {key: said[key] for key in _ORIGIN if key in said})
     return _sealed(whole)
 
 
-def as_base(model: Any, taps: Mapping[int, Tap]) -> bytes:
-    """Base graph of what an exporter made: checked, with its taps named, and nothing of the exporter's own run inside.
-
-    Exporters leave stack traces with paths, inferred shapes and numbered dimensions, which would differ from run to run.
-    """
-    graph = model.graph
-    for field in ("producer_name", "producer_version"):
-        model.ClearField(field)
-    graph.ClearField("value_info")
-    graph.name = "backbone"
-    for thing in [model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output]:
-        thing.ClearField("doc_string")
-        thing.ClearField("metadata_props")
-    for index, output in enumerate(graph.output):
-        for axis, side in ((2, "h"), (3, "w")):
-            output.type.tensor_type.shape.dim[axis].dim_param = f"{side}_{index}"
-    helper.set_model_props(model, {"taps": json.dumps({f"block_{i}": asdict(tap) for i, tap in taps.items()}, sort_keys=True)})
+def as_base(model: Any, taps: Mapping[int, Tap], origin: Mapping[str, str]) -> bytes:
+    """Base graph of a model with the outputs `block_<number>`: checked, with its taps and its origin in the metadata."""
+    named = json.dumps({f"block_{i}": asdict(tap) for i, tap in taps.items()}, sort_keys=True)
+    helper.set_model_props(model, {"taps": named, **origin})
     return _sealed(model)
+
+
+def origin(base: Path) -> str:
+    """Return where an added base graph's weights come from; empty for a shipped one."""
+    return _properties(_load(base)).get("weights", "")
 
 
 def store(backbones: Path, data: bytes) -> str:
@@ -120,12 +116,16 @@ def _load(base: Path) -> Any:
 
 
 def _taps(model: Any, base: Path) -> dict[int, Tap]:
-    properties = {item.key: item.value for item in model.metadata_props}
+    properties = _properties(model)
     if "taps" not in properties:
         raise BadInput(f"{base}: expected a base graph that names its taps; make it with `inspectd backbone add`")
     taps = json.loads(properties["taps"])
     by_number = {int(name.removeprefix("block_")): Tap(**tap) for name, tap in taps.items()}
     return dict(sorted(by_number.items()))
+
+
+def _properties(model: Any) -> dict[str, str]:
+    return {item.key: item.value for item in model.metadata_props}
 
 
 def _sealed(model: Any) -> bytes:

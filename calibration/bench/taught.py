@@ -52,6 +52,10 @@ class Taught:
         """Choose so many of the vectors greedily."""
         return coreset.greedy(self.vectors, count, self.seed, self.progress.stage(f"bank of {count:,}", count))
 
+    def prepared(self, i: int) -> U8:
+        """Return a good picture of the input's size."""
+        return preprocess.prepare(self.features.samples[i].pixels(), self.method.size_px)
+
     def bank(self, vectors: F32) -> Arrays:
         """Return the arrays of a PatchCore with these vectors."""
         mean, scale = self.standard

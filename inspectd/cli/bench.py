@@ -50,5 +50,5 @@ def line(
     learning.show_figures(figures, json)
 
 
-for _command in (measure.accuracy, measure.speed):
+for _command in (measure.accuracy, measure.speed, measure.coreset, measure.peers):
     benchmark.command()(_command)

@@ -1,8 +1,8 @@
-"""Benchmarks on a labelled data set: accuracy, speed."""
+"""Benchmarks on a labelled data set: accuracy and speed, alone and beside anomalib."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -22,6 +22,13 @@ Bank = Annotated[str | None, option("--bank", "N", "Vectors in the memory bank. 
 Sampler = Annotated[str | None, option("--sampler", "NAME", "How the bank is chosen. (default: greedy)")]
 Score = Annotated[str | None, option("--score", "NAME", "smoothed_max, max or eq7. (default: smoothed_max)")]
 Settings = Annotated[list[str] | None, option("--set", "KEY=VALUE", "Any other key of a station file's `method`, repeatable.")]
+PeerPython = Annotated[
+    Path, option("--peer-python", "PATH", "Python of an environment with anomalib, torch and torchvision.", dir_okay=False)
+]
+
+if TYPE_CHECKING:
+    from calibration.bench.learnt import Machine
+    from calibration.bench.taught import Taught
 
 
 def accuracy(
@@ -110,6 +117,77 @@ def speed(
     write(json, figures | about(method, threads), search.chart(figures["search"]))
 
 
+def coreset(
+    data: Data,
+    peer_python: PeerPython,
+    category: Category = None,
+    json: options.Json = None,
+    vectors: Annotated[str, option("--vectors", "A,B,…", "Of so many vectors each.")] = "50000,100000,235200",
+    shares: Annotated[str, option("--shares", "A,B,…", "Choose such shares of them.")] = "0.01,0.1",
+    rounds: Annotated[int, option("--rounds", "N", "Turns of each side; medians count.", min=1)] = 3,
+    peer_centres: Annotated[int, option("--peer-centres", "N", "Centres that the peer is asked for.", min=16)] = 100,
+    settings: Settings = None,
+    threads: Threads = 2,
+    config: options.Config = CONFIG,
+    state: options.State = None,
+) -> None:
+    """Greedy selection beside anomalib's, on the same vectors.
+
+    Time and covering radius by number of vectors and of centres; the radii are compared at the centres that the peer chose.
+    """
+    learning.need_extra()
+    screen.need_place(json)
+    from calibration.bench import against
+    from calibration.bench.learnt import Machine
+    from calibration.bench.peer import Peer
+
+    method = learning.method(settings or ())
+    grid = against.Grid([round(n) for n in _numbers("--vectors", vectors)], _numbers("--shares", shares), rounds, peer_centres)
+    machine = Machine(options.state_directory(config, state).backbones, threads)
+    with screen.Bars() as bars, Peer(peer_python) as peer:
+        peer.ask("threads", count=threads)
+        model = _taught(data, category, max(grid.vectors), method, machine, bars)
+        figures = against.coresets(model.vectors, grid, peer, bars)
+    show(against.CORESET_HEAD, against.coreset_rows(figures), json)
+    write(json, figures | about(method, threads), b"")
+
+
+def peers(
+    data: Data,
+    peer_python: PeerPython,
+    category: Category = None,
+    json: options.Json = None,
+    train: Annotated[int, option("--train", "N", "Good pictures to learn from, at most.", min=1)] = 200,
+    shares: Annotated[str, option("--shares", "A,B,…", "Banks of such shares of all patches.")] = "0.01,0.1",
+    rounds: Annotated[int, option("--rounds", "N", "Turns of each side; medians count.", min=2)] = 20,
+    threads: Threads = 2,
+    config: options.Config = CONFIG,
+    state: options.State = None,
+) -> None:
+    """Whole detectors beside anomalib's PatchCore, in turns.
+
+    Same architecture (Lite0, blocks 4 and 10), input of 224 pixels, size of the bank and pictures, on the CPU.
+    """
+    learning.need_extra()
+    screen.need_place(json)
+    from calibration.bench import against
+    from calibration.bench.accuracy import Bench
+    from calibration.bench.learnt import Machine
+    from calibration.bench.peer import Peer
+    from calibration.bench.taught import only, taught
+    from inspectd.vision import neighbours
+
+    method, machine = Method(), Machine(options.state_directory(config, state).backbones, threads)
+    with screen.Bars() as bars, Peer(peer_python) as peer:
+        peer.ask("threads", count=threads)
+        neighbours.use_threads(threads)
+        one = only(Bench(data, category, (0,), machine, bars).categories)
+        model = taught(one, train, method, machine, 0, bars)
+        figures = against.detectors(one, model, _numbers("--shares", shares), rounds, peer, bars)
+    show(against.DETECTOR_HEAD, against.detector_rows(figures), json)
+    write(json, figures | about(method, threads), b"")
+
+
 def about(method: Method, threads: int) -> dict[str, Any]:
     """Return what figures of speed depend on: settings, machine, versions."""
     from calibration.release import versions
@@ -133,6 +211,28 @@ def write(json: Path | None, figures: Any, chart: bytes) -> None:
     if chart and str(json) != "-":
         screen.write_bytes(json.with_suffix(".png"), chart)
         screen.note(f"chart: {json.with_suffix('.png')}")
+
+
+def _taught(data: Path, category: str | None, vectors: int, method: Method, machine: "Machine", bars: screen.Bars) -> "Taught":
+    """See as many good pictures as have so many vectors."""
+    from calibration.bench import learnt
+    from calibration.bench.accuracy import Bench
+    from calibration.bench.taught import only, taught
+    from inspectd.vision import neighbours
+
+    neighbours.use_threads(machine.threads)
+    one = only(Bench(data, category, (0,), machine, bars).categories)
+    return taught(one, -(-vectors // learnt.extractor(method, machine).patches), method, machine, 0, bars)
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [0.0]
+    if not all(0 < number < 1e9 for number in numbers):
+        raise BadInput(f"{name}: expected numbers above 0 like 0.01,0.1, got {text}")
+    return numbers
 
 
 def _counts(text: str | None) -> list[int]:

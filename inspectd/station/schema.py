@@ -10,6 +10,10 @@ from msgspec import Meta, Struct, field
 Name = Annotated[
     str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="lower-case letters, digits and dashes, at most 32")
 ]
+BackboneName = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="lower-case letters, digits, dashes and underscores, at most 32"),
+]
 Ms = Annotated[float, Meta(ge=1, le=600_000)]
 
 
@@ -66,7 +70,7 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
             "that lie still; spade: nearest neighbours in the good pictures most alike, slow"
         ),
     ] = "patchcore"
-    backbone: Annotated[Name, Meta(description="lite0, lite2, or one added by `inspectd backbone add`")] = "lite0"
+    backbone: Annotated[BackboneName, Meta(description="lite0, lite2, or one added by `inspectd backbone add`")] = "lite0"
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=0, le=200)], ...],
         Meta(description="blocks of the backbone whose features are used, shallow to deep"),

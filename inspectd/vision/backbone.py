@@ -34,6 +34,7 @@ class Backbone:
     stride: int
     offset: float
     channels: int
+    weights: str  # where they come from; "random, …": for tests alone; empty: shipped
     _session: Any
 
     @classmethod
@@ -50,7 +51,8 @@ class Backbone:
             raise MissingExtra(
                 "device: cuda needs an NVIDIA GPU with its driver and pip install 'inspectd[gpu]' instead of [cpu]"
             )
-        return cls(path.stem, stride, offset, session.get_outputs()[0].shape[-1], session)
+        channels, weights = session.get_outputs()[0].shape[-1], properties.get("weights", "")
+        return cls(path.stem, stride, offset, channels, weights, session)
 
     def run(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """uint8 [B,H,W,3] RGB, H and W multiples of 32, to float32 [B,h,w,d]."""

@@ -1,6 +1,6 @@
 """Fixtures of calibration: a graph cut once, and an extractor that sees with it.
 
-test_backbones.py needs torch and runs where it is installed: `make test-export`, a part of `make test`.
+The tests of what needs torch run where it is installed: `make test-export`, a part of `make test`.
 """
 
 from importlib.util import find_spec
@@ -12,7 +12,7 @@ from calibration.features import Extractor
 from inspectd.vision.backbone import Backbone
 from tests.calibration.parts import METHOD, SIDE
 
-collect_ignore = [] if find_spec("torch") else ["test_backbones.py"]
+collect_ignore = [] if find_spec("torch") else ["test_backbones.py", "test_networks.py", "test_tracing.py"]
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def toy(path, taps, kernels):
     model = helper.make_model(
         helper.make_graph(nodes, "toy", inputs, outputs, []), opset_imports=[helper.make_opsetid("", 18)], ir_version=10
     )
-    path.write_bytes(graphs.as_base(model, taps))
+    path.write_bytes(graphs.as_base(model, taps, {"network": "toy", "weights": "random, seed 3"}))
     return path
 
 
@@ -143,7 +143,7 @@ class TestCutting:
 
         def said(layers):
             properties = onnx.load_from_string(graphs.cut(base, layers, 1)).metadata_props
-            return {item.key: float(item.value) for item in properties}
+            return {item.key: float(item.value) for item in properties if item.key in ("stride", "offset")}
 
         assert said((1,)) == {"stride": 4, "offset": 3}
         assert said((0, 1)) == {"stride": 2, "offset": 1}  # block 1 lags by a whole cell and is moved by it
@@ -152,6 +152,14 @@ class TestCutting:
         assert graphs._looks_at([taps[0], taps[1]], taps[0]) == 1
         taps[1] = graphs.Tap(9, 4, 4.4)  # lags by 1.7, is moved by 1.5, and so looks 0.4 pixels further
         assert graphs._looks_at([taps[0], taps[1]], taps[0]) == pytest.approx(1 + 0.4 * 9 / 12)
+
+    def test_it_says_whose_weights_it_has_as_the_base_graph_does(self, tmp_path):
+        taps = {i: graphs.Tap(3, 2 ** (i + 1), 0) for i in range(3)}
+        base = toy(tmp_path / "toy.onnx", taps, (CENTRED, CENTRED, CENTRED))
+        said = {item.key: item.value for item in onnx.load_from_string(graphs.cut(base, (1,), 1)).metadata_props}
+        assert graphs.origin(base) == said["weights"] == "random, seed 3"
+        assert said["network"] == "toy"
+        assert graphs.origin(LITE0) == ""
 
     @pytest.mark.parametrize("layers", [(4, 14), (), (4, 4), (-1,)])
     def test_layers_that_are_not_there_are_refused_with_those_that_are(self, layers):

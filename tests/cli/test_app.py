@@ -19,7 +19,7 @@ COMMANDS = (
     ["init"], ["check"], ["calibrate"], ["activate"], ["demo-parts"], ["run"], ["status"], ["trigger"], ["stop"], ["replay"],
     ["show"], ["evaluate"], ["backbone"], ["backbone", "list"], ["backbone", "add"],
     ["benchmark"], ["benchmark", "line"], ["benchmark", "accuracy"],
-    ["benchmark", "speed"],
+    ["benchmark", "speed"], ["benchmark", "coreset"], ["benchmark", "peers"],
     ["demo"],
 )  # fmt: skip
 
@@ -195,6 +195,8 @@ def test_a_share_to_hold_out_is_not_too_small_and_not_too_large(line: Path, shar
         ["benchmark", "line"],
         ["benchmark", "accuracy", "--data", "x"],
         ["benchmark", "speed", "--data", "x"],
+        ["benchmark", "coreset", "--data", "x", "--peer-python", "x"],
+        ["benchmark", "peers", "--data", "x", "--peer-python", "x"],
     ],
     ids=lambda words: " ".join(words[:2]),
 )

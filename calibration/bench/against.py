@@ -1,0 +1,167 @@
+"""Beside anomalib, on the same vectors and pictures, in turns: greedy coresets, and whole detectors."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from calibration import coreset
+from calibration.bench import turns
+from calibration.bench.accuracy import Category
+from calibration.bench.peer import Peer
+from calibration.bench.taught import Taught, shown
+from calibration.evaluate import Figures
+from calibration.features import F32, U8
+from calibration.progress import Advance, Progress
+from inspectd import clock
+from inspectd.errors import BadInput
+from inspectd.vision.detector import Detector
+from inspectd.vision.neighbours import Neighbours
+
+CORESET_HEAD = (
+    "vectors", "centres", "ours s", "ms / centre", "extra memory", "centres", "ours radius", "theirs radius",
+    "theirs ms / centre", "times faster",
+)  # fmt: skip
+DETECTOR_HEAD = ("bank", "batch", "ours ms / picture", "theirs ms / picture", "times faster")
+
+_FEW = 8  # centres of the peer's short run: what the long run takes more is the centres' alone
+_BATCHES = (1, 8)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What coresets are measured: so many of so many vectors."""
+
+    vectors: Sequence[int]
+    shares: Sequence[float]
+    rounds: int = 3
+    peer_centres: int = 100  # it is asked for no more: its time grows with each, and is known from fewer
+
+
+def coresets(vectors: F32, grid: Grid, peer: Peer, progress: Progress) -> Figures:
+    """Return time and covering radius against the number of vectors and of centres, ours and the peer's."""
+    if len(vectors) < max(grid.vectors):
+        raise BadInput(f"--vectors: expected at most {len(vectors):,}, all that the pictures have, got {max(grid.vectors):,}")
+    cells = [(n, max(2 * _FEW, round(share * n))) for n in grid.vectors for share in grid.shares]
+    shuffled = vectors[np.random.default_rng(0).permutation(len(vectors))]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vectors.npy"
+        found = [_cell(shuffled[:n], count, grid, peer, path, progress) for n, count in cells]
+    return {"peer": peer.name, "cells": found}
+
+
+def detectors(data: Category, model: Taught, shares: Sequence[float], rounds: int, peer: Peer, progress: Progress) -> Figures:
+    """Return the times of whole detectors, with banks of some shares of all patches."""
+    pictures = shown(data, min(rounds * _BATCHES[-1], len(data.tests.cases)), model.method, model.seed)
+    counts = [max(16, round(share * len(model.vectors))) for share in shares]
+    order = model.chosen(max(counts))
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        train, tests = Path(folder) / "train.npy", Path(folder) / "tests.npy"
+        np.save(train, np.stack([model.prepared(i) for i in range(len(model.features.samples))]))
+        np.save(tests, np.stack(pictures))
+        for count in counts:
+            theirs = peer.ask("learn", train=str(train), tests=str(tests), bank=count)
+            ours = model.detector(model.method, model.bank(model.vectors[order[:count]]))
+            for batch in _BATCHES:
+                advance = progress.stage(f"bank {count:,}, batch {batch}", rounds + 1)
+                times = _beside(ours, peer, pictures, batch, rounds, advance)
+                found.append({"vectors": count, "peer_bank": theirs, "batch": batch, **turns.compared(times, "ours", batch)})
+    return {"peer": peer.name, "cells": found}
+
+
+def coreset_rows(found: Figures) -> list[tuple[str, ...]]:
+    """Return the table of coresets."""
+    return [
+        (
+            f"{one['vectors']:,}", f"{one['count']:,}", f"{one['seconds']['median']:.2f}",
+            f"{one['ms_per_centre']:.3f}", f"{one['extra_memory']:.2f} x", f"{one['compared_at']:,}",
+            f"{one['radius']:.3f}", f"{one['peer_radius']:.3f}", f"{one['peer_ms_per_centre']:.1f}",
+            f"{one['times_faster']:.0f}",
+        )
+        for one in found["cells"]
+    ]  # fmt: skip
+
+
+def detector_rows(found: Figures) -> list[tuple[str, ...]]:
+    """Return the table of detectors."""
+    return [
+        (f"{one['vectors']:,}", str(one["batch"]), _ms(one["ours"]), _ms(one["peer"]), f"{one['peer']['ratio']['median']:.1f}")
+        for one in found["cells"]
+    ]
+
+
+def radius(vectors: F32, chosen: Sequence[int]) -> float:
+    """Return the largest distance of a vector to the nearest chosen one."""
+    return float(Neighbours(vectors[np.asarray(chosen)]).nearest(vectors).distances.max())
+
+
+def _cell(vectors: F32, count: int, grid: Grid, peer: Peer, path: Path, progress: Progress) -> Figures:
+    """Measure one number of vectors and of centres; both sides take turns."""
+    np.save(path, vectors)
+    asked = min(count, grid.peer_centres)
+    own, short, long, theirs = [], [], [], dict[str, Any]()
+    advance = progress.stage(f"{count:,} of {len(vectors):,}", grid.rounds)
+    chosen, extra = _peak_extra(lambda: coreset.greedy(vectors, count, 0))
+    for seed in range(grid.rounds):
+        start = clock.now_ns()
+        coreset.greedy(vectors, count, seed)
+        own.append((clock.now_ns() - start) / 1e9)
+        short.append(peer.ask("coreset", vectors=str(path), count=_FEW, seed=seed)["ms"])
+        theirs = peer.ask("coreset", vectors=str(path), count=asked, seed=seed)
+        long.append(theirs["ms"])
+        advance(1)
+    ours_ms, theirs_ms = median(own) * 1e3 / count, (median(long) - median(short)) / (asked - _FEW)
+    return {
+        "vectors": len(vectors),
+        "count": count,
+        "seconds": turns.middle(own),
+        "ms_per_centre": ours_ms,
+        "extra_memory": extra / vectors.nbytes,
+        "compared_at": asked,
+        "radius": radius(vectors, chosen[:asked].tolist()),
+        "radius_of_all": radius(vectors, chosen.tolist()),
+        "peer_radius": radius(vectors, theirs["chosen"]),
+        "peer_ms": turns.middle(long),
+        "peer_ms_per_centre": theirs_ms,
+        "times_faster": theirs_ms / ours_ms,
+    }
+
+
+def _beside(
+    ours: Detector, peer: Peer, pictures: Sequence[U8], batch: int, rounds: int, advance: Advance
+) -> dict[str, list[float]]:
+    def some(number: int) -> list[int]:
+        return [(number * batch + k) % len(pictures) for k in range(batch)]
+
+    def own(number: int) -> object:
+        return [result.map for result in ours.score([pictures[i] for i in some(number)])]
+
+    def their(number: int) -> object:
+        return turns.Took(peer.ask("score", some=some(number))["ms"])
+
+    return turns.in_turns({"ours": own, "peer": their}, rounds, advance)
+
+
+def _peak_extra(work: Callable[[], Any]) -> tuple[Any, int]:
+    """Return what the work returns, and by how many bytes this process was larger at its largest."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew (Linux, proc_pid_clear_refs(5))
+    before = _status()["VmRSS"]
+    made = work()
+    return made, max(0, _status()["VmHWM"] - before)
+
+
+def _status() -> Mapping[str, int]:
+    """Sizes of this process in bytes."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    pairs = (line.split(":") for line in lines if line.endswith(" kB"))
+    return {name: int(size.split()[0]) * 1024 for name, size in pairs}
+
+
+def _ms(one: Mapping[str, Any]) -> str:
+    low, high = one["ms"]["spread"]
+    return f"{one['ms']['median']:.1f} ({low:.1f} … {high:.1f})"
