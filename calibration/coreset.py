@@ -1,10 +1,11 @@
-"""Choosing the bank: exact greedy k-centre, pool-wise, or plain random sampling. Pure.
+"""Choosing the bank: exact greedy k-centre, lazily and pool-wise, or plain random sampling. Pure.
 
 Greedy k-centre (Gonzalez 1985; PatchCore, Roth et al. 2022, section 3.2) takes as next centre the vector farthest from all
-centres so far. One at a time it reads every vector once per centre and is bound by memory. Here a pool of the farthest
-vectors is taken; as long as the farthest inside the pool is farther than the best outside (whose distances can only
-shrink), it is the farthest of all. So many centres are chosen from the pool's own distances, then one matrix product
-updates all vectors. The selection is that of the plain algorithm, ties going to the lowest index.
+centres so far. Done plainly it reads every vector once per centre. But distances to the centres only shrink, so one that was
+worked out for fewer centres is an upper bound: vectors that lie near an early centre need never be looked at again. In each
+round a pool of the vectors with the largest bounds is brought up to date, and centres are taken from it as long as the
+farthest inside the pool is farther than every bound outside: then it is the farthest of all. The selection is that of the
+plain algorithm, ties going to the lowest index.
 """
 
 from collections.abc import Callable
@@ -18,9 +19,9 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Advance = Callable[[int], None]  # so many more are chosen
 
-_POOL = 1024  # its distances (4 MiB) stay in the cache; larger pools gave no fewer updates on patches of real parts
-_ROWS = 2048  # vectors and
-_CENTRES = 512  # centres of one matrix product: 4 MiB of products
+_POOL = 2048  # vectors brought up to date in a round; with half or twice as many 235,200 patches took 10 % longer
+_ROWS = 512  # vectors and
+_CENTRES = 1024  # centres of one matrix product: 2 MiB of products
 _SAME = 32 * float(np.finfo(np.float32).eps)  # squared distances below this share of the norms are rounding
 
 
@@ -31,28 +32,22 @@ def _unseen(_done: int) -> None:
 def greedy(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -> Ints:
     """Choose `count` of the vectors float32 [N,d] so that each is close to a chosen one; int64 [count], in the order chosen.
 
-    The first is drawn with `seed`; `advance` is told of every few chosen. Beside the vectors it needs two floats per vector
-    and about 12 MiB. ValueError if a vector is not finite; NotEnoughPictures if fewer than `count` of them differ.
+    The first is drawn with `seed`; `advance` is told of every few chosen. Beside the vectors it needs three numbers per
+    vector and about 10 MiB. ValueError if a vector is not finite; NotEnoughPictures if fewer than `count` of them differ.
     """
     _check(vectors, count)
-    space = _Space(vectors, int(np.random.default_rng(seed).integers(len(vectors))))
-    chosen = np.empty(count, np.int64)
-    chosen[0] = space.first
-    done = 1
+    space = _Space(vectors, count, int(np.random.default_rng(seed).integers(len(vectors))))
     advance(1)
-    while done < count:
-        new = space.choose(count - done)
-        if not len(new):
+    while space.done < count:
+        before = space.done
+        space.grow()
+        if space.done == before:
             raise NotEnoughPictures(
-                f"expected at least {count} different patches for the bank, got {done} "
+                f"expected at least {count} different patches for the bank, got {before} "
                 f"({len(vectors)} with repetitions); give more pictures or a smaller bank"
             )
-        chosen[done : done + len(new)] = new
-        done += len(new)
-        advance(len(new))
-        if done < count:
-            space.add(new)
-    return chosen
+        advance(space.done - before)
+    return space.chosen
 
 
 def random(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -> Ints:
@@ -75,66 +70,91 @@ def _check(vectors: Floats, count: int) -> None:
 
 
 class _Space:
-    """All vectors and their squared distance to the nearest centre so far.
+    """All vectors, the centres so far, and of each vector a bound on its squared distance to the nearest of them.
 
     Distances are |x|^2 + |c|^2 - 2xc with the first centre as origin: an offset common to all vectors cancels exactly
     before it can drown the differences.
     """
 
-    def __init__(self, vectors: Floats, first: int) -> None:
-        self.vectors, self.first = vectors, first
-        self.norms = np.empty(len(vectors), np.float32)
-        for rows in self._chunks():
+    def __init__(self, vectors: Floats, count: int, first: int) -> None:
+        self.chosen, self.done = np.full(count, first, np.int64), 1
+        self._vectors, self._origin = vectors, vectors[first]
+        self._norms = np.empty(len(vectors), np.float32)
+        for start in range(0, len(vectors), _ROWS):
+            rows = slice(start, start + _ROWS)
             x = self._shifted(rows)
-            np.einsum("ij,ij->i", x, x, out=self.norms[rows])
-        if not np.isfinite(self.norms).all():
-            raise ValueError(f"vectors: expected finite numbers, got NaN or inf in row {np.isfinite(self.norms).argmin()}")
-        self.nearest = self.norms.copy()
+            np.einsum("ij,ij->i", x, x, out=self._norms[rows])
+        if not np.isfinite(self._norms).all():
+            raise ValueError(f"vectors: expected finite numbers, got NaN or inf in row {np.isfinite(self._norms).argmin()}")
+        self._bounds = self._norms.copy()  # exact for the first so many centres:
+        self._seen = np.ones(len(vectors), np.int32)
 
-    def choose(self, most: int) -> Ints:
-        """Return the next centres, at most `most`, as the plain algorithm would; none if all left are repetitions."""
-        pool, outside = self._pool()
-        x, norms, nearest = self._shifted(pool), self.norms[pool], self.nearest[pool]
-        products = x @ x.T
-        chosen: list[int] = []
-        while len(chosen) < most:
-            best = int(nearest.argmax())
-            if nearest[best] <= 0 or (chosen and nearest[best] <= outside):
-                break
-            chosen.append(best)
-            np.minimum(nearest, self._distances(products[best] * -2 + norms[best], norms), out=nearest)
-            nearest[best] = 0
-        return pool[chosen]
-
-    def add(self, centres: Ints) -> None:
-        """Bring every vector's nearest distance up to date with new centres."""
-        for start in range(0, len(centres), _CENTRES):
-            some = centres[start : start + _CENTRES]
-            # the product [-2c, |c|^2] . [x, 1] is all of the distance but |x|^2, which does not change the nearest centre
-            weights = np.hstack([-2 * self._shifted(some), self.norms[some, None]])
-            for rows in self._chunks():
-                x = np.ones((rows.stop - rows.start, weights.shape[1]), np.float32)
-                np.subtract(self.vectors[rows], self.vectors[self.first], out=x[:, :-1])
-                near = self._distances((weights @ x.T).min(axis=0), self.norms[rows])
-                np.minimum(self.nearest[rows], near, out=self.nearest[rows])
-        self.nearest[centres] = 0
+    def grow(self) -> None:
+        """Take one or more centres, as the plain algorithm would; none if all vectors left are repetitions of centres."""
+        while self._bounds.max() > 0:
+            pool, outside = self._pool()
+            stale = pool[self._seen[pool] < self.done]
+            self._refresh(stale)
+            if self._take(pool, outside):
+                return
+            if not len(stale):  # the farthest in the pool ties with bounds outside
+                self._take_first(np.flatnonzero(self._bounds >= outside))
+                return
 
     def _pool(self) -> tuple[Ints, float]:
-        """Return the vectors farthest from the centres, in order of index, and the largest distance outside."""
-        count = len(self.vectors)
+        """Return the vectors with the largest bounds, in order of index, and the largest bound outside."""
+        count = len(self._bounds)
         if count <= _POOL:
-            return np.arange(count), -1.0
-        order = np.argpartition(self.nearest, count - _POOL - 1)
-        outside = float(self.nearest[order[count - _POOL - 1]])
-        # of several farthest ones the first must be in the pool, or a tie would go to another than the lowest index
-        return np.union1d(order[count - _POOL :], [self.nearest.argmax()]), outside
+            return np.arange(count), 0.0
+        order = np.argpartition(self._bounds, count - _POOL - 1)
+        return np.sort(order[count - _POOL :]), float(self._bounds[order[count - _POOL - 1]])
+
+    def _take(self, pool: Ints, outside: float) -> bool:
+        """Take centres from a pool that is up to date while they are farther than all bounds outside; whether there were."""
+        x, norms, near = self._shifted(pool), self._norms[pool], self._bounds[pool]
+        before = self.done
+        while self.done < len(self.chosen):
+            best = int(near.argmax())
+            if near[best] <= outside:
+                break
+            self.chosen[self.done] = pool[best]
+            self.done += 1
+            np.minimum(near, self._distances(x @ (-2 * x[best]) + norms[best], norms), out=near)
+            near[best] = 0
+        self._bounds[pool], self._seen[pool] = near, self.done
+        return self.done > before
+
+    def _take_first(self, tied: Ints) -> None:
+        """Take the first of the farthest among all vectors whose bounds tie."""
+        self._refresh(tied)
+        best = int(tied[self._bounds[tied].argmax()])
+        self.chosen[self.done] = best
+        self.done += 1
+        self._bounds[best] = 0
+
+    def _refresh(self, rows: Ints) -> None:
+        """Make bounds exact for all centres so far; vectors that have seen as many are worked on together."""
+        rows = rows[np.argsort(self._seen[rows], kind="stable")]
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            near = self._distances(self._partial(some, int(self._seen[some[0]])), self._norms[some])
+            self._bounds[some] = np.minimum(self._bounds[some], near)
+            self._seen[some] = self.done
+
+    def _partial(self, rows: Ints, since: int) -> Floats:
+        """Smallest |c|^2 - 2xc of each row over the centres from number `since` on."""
+        x = self._shifted(rows)
+        smallest = np.full(len(rows), np.inf, np.float32)
+        for start in range(since, self.done, _CENTRES):
+            centres = self.chosen[start : min(start + _CENTRES, self.done)]
+            products = x @ (-2 * self._shifted(centres)).T
+            products += self._norms[centres]
+            np.minimum(smallest, products.min(axis=1), out=smallest)
+        return smallest
 
     def _shifted(self, rows: Ints | slice) -> Floats:
-        shifted: Floats = self.vectors[rows] - self.vectors[self.first]
+        shifted: Floats = self._vectors[rows] - self._origin
         return shifted
-
-    def _chunks(self) -> list[slice]:
-        return [slice(a, min(a + _ROWS, len(self.vectors))) for a in range(0, len(self.vectors), _ROWS)]
 
     @staticmethod
     def _distances(partial: Floats, norms: Floats) -> Floats:
