@@ -69,7 +69,8 @@ class Handshake:
         self._beat_ns = self._heard_ns = self._changed_ns = _NEVER_NS
         self._missed = self._trigger_ack = self._closing = self._retired = False
         self._triggered: Key | None = None
-        self._execution, self._wanted, self._until_ns = Execution.IDLE, "", 0
+        self._execution = Execution.IDLE
+        self._wanted, self._asked, self._until_ns = "", False, 0  # the product being changed to; empty: none
 
     # --- what happened -------------------------------------------------------------------------------------------
 
@@ -88,7 +89,7 @@ class Handshake:
         if key is not None:
             self.results.read(key, whole, now_ns)
 
-    def written(self, control: Control, image: Image, now_ns: int) -> list[Fire | Select]:
+    def written(self, control: Control, image: Image, now_ns: int) -> list[Fire]:
         """The PLC wrote its control registers while it was shown `image`; returns what must be done for it."""
         before, self._control = self._control, control
         rose, fell = control.word & ~before.word, before.word & ~control.word
@@ -98,7 +99,9 @@ class Handshake:
         self.results.control(buffered, ack, self._key(image), now_ns)
         if (rose | fell) & Command.TRIGGER_ENABLE or rose & Command.CLEAR_FAULT:
             self._missed = self.results.overrun = False
-        return self._trigger(rose, fell, before, now_ns) + self._execute(rose, fell, now_ns)
+        fires = self._trigger(rose, fell, before, now_ns)  # before Execute, where one write has both
+        self._execute(rose, fell, now_ns)
+        return fires
 
     def settle_withdrawn(self, now_ns: int) -> None:
         """Every read and write until the last swap has been told."""
@@ -117,10 +120,19 @@ class Handshake:
         fact = Opened(key=key, t_ns=now_ns, utc_ns=0, host="", part_id=part_id, product=product, deadline_ms=deadline_ms)
         self.results.opened(fact, now_ns)
 
+    def changeover(self) -> Select | None:
+        """Return the product to ask for now, once.
+
+        To be called when dispatch has every trigger numbered here: each part is judged by the product of its moment.
+        """
+        if not self._wanted or self._asked:
+            return None
+        self._asked = True
+        return Select(self._wanted)
+
     def refused(self) -> None:
         """Answer to `Select`: the product will not be activated."""
-        if self._execution is Execution.RUNNING:
-            self._execution = Execution.FAILED
+        self._changed(Execution.FAILED)
 
     def close_intake(self) -> None:
         """Be ready for no more triggers."""
@@ -134,8 +146,8 @@ class Handshake:
     def tick(self, now_ns: int) -> Image:
         """Let time pass; returns the image to show."""
         self.results.advance(now_ns, self.fresh(now_ns), self.silent(now_ns))
-        if self._execution is Execution.RUNNING:
-            self._watch_execution(now_ns)
+        if self._wanted:
+            self._watch_change(now_ns)
         return _SAFE if self._retired else self._image(now_ns)
 
     # --- how things are ------------------------------------------------------------------------------------------
@@ -152,7 +164,7 @@ class Handshake:
 
     def ready(self, now_ns: int) -> bool:
         """Whether a trigger would be taken."""
-        if self._closing or not self.fresh(now_ns) or not self._station.ready:
+        if self._closing or self._wanted or not self.fresh(now_ns) or not self._station.ready:
             return False
         enabled = bool(self._control.word & Command.TRIGGER_ENABLE) and not self._trigger_ack
         return enabled or not self._terms.plc_triggers
@@ -174,7 +186,7 @@ class Handshake:
 
     # --- triggers and products -------------------------------------------------------------------------------------
 
-    def _trigger(self, rose: Command, fell: Command, before: Control, now_ns: int) -> list[Fire | Select]:
+    def _trigger(self, rose: Command, fell: Command, before: Control, now_ns: int) -> list[Fire]:
         if fell & Command.TRIGGER:
             self._trigger_ack = False
         if not rose & Command.TRIGGER:
@@ -185,27 +197,35 @@ class Handshake:
         self._missed = True
         return []
 
-    def _execute(self, rose: Command, fell: Command, now_ns: int) -> list[Fire | Select]:
+    def _execute(self, rose: Command, fell: Command, now_ns: int) -> None:
         if fell & Command.EXECUTE:
             self._execution = Execution.IDLE
+            if not self._asked:  # else it goes on, and Ready stays off until it has ended
+                self._wanted = ""
         if not rose & Command.EXECUTE:
-            return []
+            return
         number = self._control.product
-        if not 1 <= number <= len(self._terms.products):
+        if self._wanted or not 1 <= number <= len(self._terms.products):  # one change at a time
             self._execution = Execution.FAILED
-            return []
+            return
         self._wanted = self._terms.products[number - 1]
+        self._asked = self._active()
         self._execution, self._until_ns = Execution.RUNNING, now_ns + EXECUTE_NS
-        return [] if self._active() else [Select(self._wanted)]
 
     def _active(self) -> bool:
         return self._station.product == self._wanted
 
-    def _watch_execution(self, now_ns: int) -> None:
+    def _watch_change(self, now_ns: int) -> None:
         if self._active() and self.fresh(now_ns):
-            self._execution = Execution.COMPLETED
+            self._changed(Execution.COMPLETED)
         elif now_ns >= self._until_ns:
-            self._execution = Execution.FAILED
+            self._changed(Execution.FAILED)
+
+    def _changed(self, how: Execution) -> None:
+        """End the change of product; only the Execute that began it hears how."""
+        self._wanted = ""
+        if self._execution is Execution.RUNNING:
+            self._execution = how
 
     # --- the image -----------------------------------------------------------------------------------------------
 

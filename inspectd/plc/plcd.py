@@ -11,7 +11,7 @@ from types import FrameType
 
 from inspectd import clock, log
 from inspectd.plc.adapter import Adapter, Read
-from inspectd.plc.handshake import Fire, Handshake, Select, Terms
+from inspectd.plc.handshake import Fire, Handshake, Terms
 from inspectd.plc.link import Link
 from inspectd.plc.modbus import ModbusTcp
 from inspectd.plc.registers import Image
@@ -80,6 +80,7 @@ class Plcd:
         now_ns = clock.now_ns()
         self._take(now_ns)
         self._hear(now_ns)
+        self._change_products()
         self._adapter.show({name: handshake.tick(now_ns) for name, handshake in self._handshakes.items()})
         self._tell(now_ns)
         self._report(now_ns)
@@ -103,19 +104,26 @@ class Plcd:
                 if event.image == _SAFE:
                     self._safe_seen.add(event.station)
                 continue
-            for request in handshake.written(event.control, event.image, now_ns):
-                self._serve(event.station, request, now_ns)
+            for fire in handshake.written(event.control, event.image, now_ns):
+                self._fire(event.station, fire, now_ns)
         for handshake in self._handshakes.values():
             handshake.settle_withdrawn(now_ns)
 
-    def _serve(self, station: str, request: Fire | Select, now_ns: int) -> None:
-        handshake = self._handshakes[station]
-        if isinstance(request, Fire):
-            part_id = request.part_id if self._stations[station].part_id == "plc" else ""
-            handshake.fired(self._sources[station].fire(now_ns, clock.utc_ns(), part_id), part_id, now_ns)
-        else:
-            args = {"station": station, "product": request.product}
-            if not self._controls[station].send(Command(what="product", who=self._process, args=args)):
+    def _fire(self, station: str, fire: Fire, now_ns: int) -> None:
+        part_id = fire.part_id if self._stations[station].part_id == "plc" else ""
+        key = self._sources[station].fire(now_ns, clock.utc_ns(), part_id)
+        self._handshakes[station].fired(key, part_id, now_ns)
+
+    def _change_products(self) -> None:
+        """Ask for the products that PLCs selected, each behind the last trigger that came before it."""
+        for name, handshake in self._handshakes.items():
+            if name in self._sources and self._sources[name].outbox:
+                continue
+            select = handshake.changeover()
+            if select is None:
+                continue
+            args = {"station": name, "product": select.product}
+            if not self._controls[name].send(Command(what="product", who=self._process, args=args)):
                 handshake.refused()
 
     # --- dispatch and supervisor -----------------------------------------------------------------------------------

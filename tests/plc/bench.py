@@ -15,6 +15,7 @@ class Bench:
         self.now_ns = START_NS
         self.bus = Image()
         self.outcomes: dict[Key, LineOutcome] = {}
+        self.dispatch_has_all = True  # every trigger numbered here is acknowledged
         self.requests: list[Fire | Select] = []
         self._happened: list[tuple[str, object, Image]] = []
 
@@ -57,6 +58,8 @@ class Bench:
                 assert isinstance(value, Control)
                 self.requests += self.handshake.written(value, image, self.now_ns)
         self.handshake.settle_withdrawn(self.now_ns)
+        select = self.handshake.changeover() if self.dispatch_has_all else None
+        self.requests += [select] if select else []
 
     def show(self) -> Image:
         """The second half: the new image, and the outcomes."""

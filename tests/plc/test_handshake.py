@@ -242,6 +242,52 @@ class TestProductSelection:
         assert bits(bench.live(9_999, step_ms=250), FAILED) == (False,)
         assert bits(bench.live(1), FAILED) == (True,)
 
+    def test_ready_is_off_from_execute_until_the_change_has_ended_and_a_trigger_is_missed(self) -> None:
+        bench = Bench(products=("default", "blue"), plc_triggers=True)
+        bench.ready(ENABLE)
+        bench.write(ENABLE | EXECUTE, product=2)
+        assert bits(bench.turn(), READY, MISSED) == (False, False)
+        bench.write(ENABLE | EXECUTE | TRIGGER, product=2)
+        assert bits(bench.turn(), READY, MISSED, TRIGGER_ACK) == (False, True, False)
+        bench.write(ENABLE | EXECUTE, product=2)
+        bench.beat(beat(product="blue"))
+        assert bits(bench.turn(), READY, COMPLETED) == (True, True)
+        bench.write(ENABLE | EXECUTE | TRIGGER, product=2)
+        bench.turn()
+        assert bench.requests == [Select("blue"), Fire("")]
+
+    def test_trigger_and_execute_in_one_write_is_a_part_of_the_old_product(self) -> None:
+        """The product is asked for only when dispatch has the trigger, and with it the product by which it is judged."""
+        bench = Bench(products=("default", "blue"), plc_triggers=True)
+        bench.ready(ENABLE)
+        bench.dispatch_has_all = False
+        bench.write(ENABLE | TRIGGER | EXECUTE, product=2)
+        bench.turn()
+        assert bench.requests == [Fire("")]
+        bench.dispatch_has_all = True
+        bench.turn()
+        assert bench.requests == [Fire(""), Select("blue")]
+
+    def test_execute_dropped_before_the_product_was_asked_for_asks_for_nothing(self, bench: Bench) -> None:
+        bench.dispatch_has_all = False
+        bench.write(EXECUTE, product=2)
+        assert bits(bench.turn(), READY) == (False,)
+        bench.write(Command(0), product=2)
+        bench.dispatch_has_all = True
+        assert bits(bench.turn(), READY) == (True,)
+        assert bench.requests == []
+
+    def test_execute_dropped_later_leaves_ready_off_until_the_change_has_ended(self, bench: Bench) -> None:
+        bench.write(EXECUTE, product=2)
+        bench.turn()
+        bench.write(Command(0), product=1)
+        assert bits(bench.turn(), READY) == (False,)
+        bench.write(EXECUTE, product=1)  # nobody knows what the other one will come to: one change at a time
+        assert bits(bench.turn(), READY, COMPLETED, FAILED) == (False, False, True)
+        bench.beat(beat(product="blue"))
+        assert bits(bench.turn(), READY, COMPLETED, FAILED) == (True, False, True)
+        assert bench.requests == [Select("blue")]
+
     def test_an_answer_after_execute_has_dropped_changes_nothing(self, bench: Bench) -> None:
         bench.write(EXECUTE, product=2)
         bench.turn()

@@ -281,6 +281,40 @@ def test_when_the_line_is_being_stopped_triggers_are_missed_and_parts_in_flight_
     assert dispatch.fired == []
 
 
+def test_trigger_and_execute_in_one_write_the_product_is_asked_for_once_dispatch_has_the_trigger(
+    dispatch: FakeDispatch, start: Start, plc: ModbusClient
+) -> None:
+    start("plc")
+    plc.write_single_register(CONTROL, ENABLE)
+    dispatch.until(shows(plc, Status.READY))
+    plc.write_multiple_registers(CONTROL, [ENABLE | TRIGGER | Command.EXECUTE, 0, 2])
+    dispatch.until(lambda: len(dispatch.fired) >= 2, "the trigger comes, and comes again")
+    assert dispatch.commands == []
+    dispatch.triggers.send(Ack(key=Key(STATION, 1, 1)), to=dispatch.trigger_sender)
+    assert dispatch.until(lambda: dispatch.commands)[0].args["product"] == "blue"
+
+
+@pytest.mark.parametrize("beating", [True, False])
+def test_a_plc_trigger_fails_late_at_its_deadline_though_dispatch_never_says_that_it_is_open(
+    dispatch: FakeDispatch, start: Start, plc: ModbusClient, beating: bool
+) -> None:
+    start("plc")
+    plc.write_single_register(CONTROL, ENABLE)
+    dispatch.until(shows(plc, Status.READY))
+    plc.write_single_register(CONTROL, ENABLE | TRIGGER)
+    dispatch.until(shows(plc, Status.TRIGGER_ACK))
+    dispatch.beating = beating
+    image = dispatch.until(shows(plc, Status.RESULT_VALID))
+    assert image.status & (Status.PASS | Status.FAIL | Status.LATE) == Status.FAIL | Status.LATE
+    assert (image.run, image.seq, image.reason) == (1, 1, Reason.LATE)
+    of = Key(STATION, 1, 1)
+    assert dispatch.until(lambda: dispatch.outcome(of)) in {LineOutcome.LATE, LineOutcome.STALE}
+    dispatch.tell(opened(of, clock.now_ns() - 300 * clock.MS))
+    dispatch.tell(closed(of, Verdict.UNDECIDED, Reason.LATE))
+    dispatch.until(lambda: DeliveryAck(key=of, fact="Closed") in dispatch.acks)
+    assert len({outcome.outcome for outcome in dispatch.outcomes}) == 1
+
+
 @pytest.mark.parametrize("how", ["order", "orphan"])
 def test_it_ends_in_the_safe_state_and_says_what_was_not_taken(
     dispatch: FakeDispatch, start: Start, plc: ModbusClient, how: str
