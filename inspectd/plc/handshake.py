@@ -158,22 +158,30 @@ class Handshake:
 
     def silent(self, now_ns: int) -> bool:
         """The PLC asks nothing, or its supervised heartbeat stands."""
-        if now_ns - self._heard_ns >= SILENCE_NS:
-            return True
+        return now_ns - self._heard_ns >= SILENCE_NS or self.stands(now_ns)
+
+    def stands(self, now_ns: int) -> bool:
+        """The PLC's heartbeat is supervised and does not change: whoever writes there no longer runs its program."""
         return 0 < self._terms.heartbeat_ns <= now_ns - self._changed_ns
 
     def ready(self, now_ns: int) -> bool:
         """Whether a trigger would be taken."""
-        if self._closing or self._wanted or not self.fresh(now_ns) or not self._station.ready:
+        if self._closing or self._wanted or not self.fresh(now_ns) or not self._station.ready or self.stands(now_ns):
             return False
         enabled = bool(self._control.word & Command.TRIGGER_ENABLE) and not self._trigger_ack
         return enabled or not self._terms.plc_triggers
 
     def complaints(self, now_ns: int) -> list[str]:
         """What keeps results from the line."""
-        silent = f"the PLC has asked nothing for {SILENCE_NS // _MS} ms, or its heartbeat stands"
+        unasked = f"the PLC has asked nothing for {SILENCE_NS // _MS} ms"
+        stands = f"the PLC's heartbeat has stood for {self._terms.heartbeat_ns // _MS} ms: not Ready, no results"
         stale = f"no beat from dispatch for {STALE_NS // _MS} ms"
-        return [silent] * self.silent(now_ns) + [stale] * (not self.fresh(now_ns))
+        said = [
+            (unasked, now_ns - self._heard_ns >= SILENCE_NS),
+            (stands, self.stands(now_ns)),
+            (stale, not self.fresh(now_ns)),
+        ]
+        return [text for text, true in said if true]
 
     def due_ns(self, now_ns: int) -> int:
         """When the image next changes by itself; never later than the next turn of the heartbeat."""
@@ -181,6 +189,8 @@ class Handshake:
         due = [now_ns + HEARTBEAT_NS - elapsed % HEARTBEAT_NS]
         if self.fresh(now_ns):
             due.append(self._beat_ns + STALE_NS)
+        if self._terms.heartbeat_ns and not self.stands(now_ns):
+            due.append(self._changed_ns + self._terms.heartbeat_ns)
         results = self.results.due_ns()
         return min(due if results is None else [*due, results])
 
@@ -275,7 +285,7 @@ class Handshake:
             (Status.ONLINE, fresh),
             (Status.BUSY, self.results.busy),
             (Status.DEGRADED, fresh and station.degraded),
-            (Status.FAULT, fresh and station.fault),
+            (Status.FAULT, (fresh and station.fault) or self.stands(now_ns)),
         )
 
     def _answer_bits(self) -> Status:

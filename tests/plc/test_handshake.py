@@ -89,6 +89,39 @@ class TestHeartbeat:
         assert bench.handshake.due_ns(bench.now_ns) == START_NS + 400 * MS
 
 
+class TestTheirsSupervised:
+    @pytest.fixture
+    def bench(self) -> Bench:
+        """A PLC whose heartbeat must change every 700 ms, and has just begun."""
+        bench = Bench(plc_triggers=True, heartbeat_ns=700 * MS)
+        bench.beat()
+        bench.write(ENABLE, heartbeat=1)
+        bench.turn()
+        return bench
+
+    def test_while_it_stands_the_station_is_in_fault_not_ready_and_misses_triggers(self, bench: Bench) -> None:
+        assert bits(bench.live(699), READY, Status.FAULT, Status.ONLINE) == (True, False, True)
+        assert bits(bench.live(1), READY, Status.FAULT, Status.ONLINE) == (False, True, True)
+        bench.write(ENABLE | TRIGGER, heartbeat=1)
+        assert bits(bench.turn(), MISSED, TRIGGER_ACK) == (True, False)
+        assert bench.requests == []
+        bench.write(ENABLE | CLEAR, heartbeat=2)
+        assert bits(bench.turn(), READY, Status.FAULT, MISSED) == (True, False, False)
+
+    def test_one_that_never_began_stands(self) -> None:
+        bench = Bench(heartbeat_ns=700 * MS)
+        assert bits(bench.ready(), READY, Status.FAULT) == (False, True)
+
+    def test_without_supervision_nothing_comes_of_it(self) -> None:
+        bench = Bench()
+        bench.ready()
+        assert bits(bench.live(5_000), READY, Status.FAULT) == (True, False)
+
+    def test_the_image_is_due_when_it_will_have_stood_too_long(self, bench: Bench) -> None:
+        bench.live(650)
+        assert bench.handshake.due_ns(bench.now_ns) == START_NS + 700 * MS
+
+
 class TestPlcTrigger:
     @pytest.fixture
     def bench(self) -> Bench:
@@ -295,6 +328,20 @@ class TestProductSelection:
         bench.turn()
         bench.handshake.refused()
         assert bits(bench.turn(), COMPLETED, FAILED) == (False, False)
+
+
+def test_complaints_say_which_it_is_a_plc_that_asks_nothing_or_one_whose_heartbeat_stands() -> None:
+    bench = Bench(heartbeat_ns=700 * MS)
+    bench.beat()
+    bench.write(heartbeat=1)
+    bench.turn()
+    bench.live(700)
+    assert bench.handshake.complaints(bench.now_ns) == ["the PLC's heartbeat has stood for 700 ms: not Ready, no results"]
+    bench.write(heartbeat=2)
+    bench.turn()
+    assert bench.handshake.complaints(bench.now_ns) == []
+    bench.live(1_000, reading=False)
+    assert bench.handshake.complaints(bench.now_ns)[0] == "the PLC has asked nothing for 1000 ms"
 
 
 def test_complaints_name_a_silent_plc_and_a_silent_dispatch() -> None:
