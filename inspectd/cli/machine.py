@@ -14,7 +14,7 @@ from pathlib import Path
 from inspectd.errors import BadBundle, DaemonError, Problem
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
-from inspectd.supervisor import lock
+from inspectd.supervisor import lock, ports
 from inspectd.vision import fits
 from inspectd.vision.bundle import verify
 
@@ -29,14 +29,14 @@ class Findings:
     unused: list[str] = field(default_factory=list)  # connections that no station is mapped to
 
 
-def check_machine(config: Config, state: StateDir, run_dir: Path) -> Findings:
-    """Check all at once what `inspectd run` will need."""
+def check_machine(config: Config, state: StateDir, run_dir: Path, running: int | None = None) -> Findings:
+    """Check all at once what `inspectd run` will need; what a running line (its pid) holds is its own."""
     problems = [
         *run_dir_fits(run_dir),
         *run_dir_is_private(run_dir),
-        *no_other_daemon(run_dir),
+        *(() if running else no_other_daemon(run_dir)),
         *state_is_writable(state.root),
-        *ports_are_free(config),
+        *ports_are_free(config, running),
     ]
     missing, damaged = stations_without_bundle(config, state)
     return Findings(problems, missing, damaged, unused_plcs(config))
@@ -88,14 +88,22 @@ def state_is_writable(state: Path) -> Iterator[Problem]:
     yield from _writable(_nearest(state), "state directory", "name another with --state")
 
 
-def ports_are_free(config: Config) -> Iterator[Problem]:
-    """Every listening address of line.yaml can be bound now."""
+def running(run_dir: Path) -> int | None:
+    """Pid of the line that runs on a run directory; None if none does, or if it cannot be told."""
+    try:
+        return lock.holder(run_dir) or None
+    except DaemonError:
+        return None
+
+
+def ports_are_free(config: Config, running: int | None = None) -> Iterator[Problem]:
+    """Every listening address of line.yaml can be bound now, or is held by the line that is running."""
     addresses = {f"plcs.{name}.address": plc.address for name, plc in config.line.plcs.items()}
     if config.line.metrics:
         addresses["metrics"] = config.line.metrics
     for key, address in addresses.items():
         reason = _why_not_bindable(address)
-        if reason:
+        if reason and not (running and ports.is_held_by(running, int(address.rpartition(":")[2]))):
             yield Problem(Path(config.directory) / "line.yaml", None, key, "an address to listen on", f"{address}: {reason}")
 
 

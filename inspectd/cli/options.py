@@ -67,21 +67,22 @@ def state_directory(config: Path, state: Path | None) -> StateDir:
     return StateDir(_absolute(state)) if state else places(config, None, None).state
 
 
-def ready(config: Path, state: Path | None, run_dir: Path | None, bundles: bool = False) -> tuple[schema.Config, Places]:
+def ready(config: Path, state: Path | None, run_dir: Path | None, only_check: bool = False) -> tuple[schema.Config, Places]:
     """Load all files and check the machine; BadInput with every problem, warnings on the terminal.
 
-    With `bundles` a damaged one is a problem. Without, it is a warning: the other stations can run.
+    With `only_check` a damaged bundle is a problem; without, it is a warning, since the other stations can run. With it
+    the line may also be running: what it holds is no problem.
     """
     from inspectd.cli import screen
-    from inspectd.cli.machine import check_machine
+    from inspectd.cli.machine import check_machine, running
     from inspectd.station.load import load
 
     loaded = load(config)
     where = places(config, state, run_dir, loaded.line)
-    findings = check_machine(loaded, where.state, where.run_dir)
-    for warning in findings.unused + findings.missing + ([] if bundles else findings.damaged):
+    findings = check_machine(loaded, where.state, where.run_dir, running(where.run_dir) if only_check else None)
+    for warning in findings.unused + findings.missing + ([] if only_check else findings.damaged):
         screen.warn(warning)
-    problems = [*map(str, findings.problems), *(findings.damaged if bundles else [])]
+    problems = [*map(str, findings.problems), *(findings.damaged if only_check else [])]
     if problems:
         raise BadInput("\n".join(problems))
     return loaded, where

@@ -61,12 +61,16 @@ def init(station: options.StationName, config: options.Config = CONFIG) -> None:
 def check(config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None) -> None:
     """Check all files and this machine; nothing is started.
 
-    Every problem is told at once, with file, line, key, what was expected and what came.
+    Every problem is told at once, with file, line, key, what was expected and what came. The line may be running.
     """
-    loaded, where = options.ready(config, state, run_dir, bundles=True)
+    from inspectd.cli.machine import running
+
+    loaded, where = options.ready(config, state, run_dir, only_check=True)
     count = len(loaded.stations)
     screen.say(f"{config}: {count} station{'s' * (count > 1)}, {len(loaded.line.plcs)} PLC connection(s): nothing wrong")
     screen.say(f"state in {where.state.root}, sockets in {where.run_dir}")
+    if pid := running(where.run_dir):
+        screen.say(f"runs now, pid {pid}: with the files as they were at its start")
 
 
 def calibrate(

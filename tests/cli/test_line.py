@@ -152,6 +152,7 @@ def test_a_line_runs_tells_of_itself_and_stops_on_ctrl_c(line: Line, daemon: Pop
     assert second.returncode == 2
     assert f"pid {daemon.pid}" in second.stderr
 
+    assert f"runs now, pid {daemon.pid}" in line.ok("check")
     assert "active" in line.ok("activate", "flange", 1)
     assert line.call("activate", "flange", 9).returncode == 2  # as without a daemon
 

@@ -2,13 +2,16 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from msgspec.structs import replace
 
-from inspectd.cli.machine import check_machine
+from inspectd.cli.machine import check_machine, running
 from inspectd.errors import Problem
 from inspectd.station.schema import Camera, Config, Line, Plc, PlcBlock, Station
 from inspectd.station.state import Current, StateDir
@@ -141,3 +144,23 @@ def test_a_connection_that_no_station_uses_is_said_and_the_line_runs_without_it(
     assert [text.partition(";")[0] for text in findings.unused] == [
         "line.yaml: plcs: line2: no station uses it, nobody listens on 127.0.0.1:5021"
     ]
+
+
+LISTEN = (
+    "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()"
+)
+
+
+def test_the_running_lines_own_lock_and_ports_are_no_problem_and_a_strangers_port_is(
+    state: StateDir, run_dir: Path, taken: str
+) -> None:
+    """Files are checked while the line runs; what a child of it listens on is its own too."""
+    with Lock(run_dir), subprocess.Popen([sys.executable, "-c", LISTEN], stdin=PIPE, stdout=PIPE, text=True) as child:
+        assert child.stdout
+        childs = f"127.0.0.1:{int(child.stdout.readline())}"
+        assert running(run_dir) == os.getpid()
+        assert check_machine(config(childs, metrics=taken), state, run_dir, os.getpid()).problems == []
+        (problem,) = check_machine(config(childs, metrics=taken), state, run_dir, child.pid).problems
+        assert (problem.key, problem.got) == ("metrics", f"{taken}: Address already in use")
+        child.communicate()
+    assert running(run_dir) is None
