@@ -254,14 +254,14 @@ class Dispatch:
         return Work(session=self._session, items=items), parts
 
     def _send_again(self, keys: Iterable[Key]) -> None:
-        """Give the frames of a lost worker to another one; what two did not survive is poison."""
+        """Give the frames of a lost or late worker to another one; what two did not survive is poison."""
         for key in keys:
             if self._ledger.opened(key) is None:
                 continue
             if self._pool.poisoned(key):
                 self._log.warning("poison", key=str(key))
                 self._record(self._ledger.close(key, clock.now_ns(), reason=Reason.POISON))
-            else:
+            elif self._pool.may_go_again(key):
                 self._frames.back(key)
 
     # --- facts --------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """What dispatch knows of its workers: places, what they hold, what they have in work, and who is overdue. Pure.
 
 A worker's state replaces what was known, it is never added to. A death is known from the supervisor, from a failed send, or
-from an answer overdue by 3 x p95 + 200 ms; the frames of the dead go out once more, and a frame that two workers did not
-survive is poison.
+from an answer overdue by 3 x p95 + 200 ms; its frames go out once more. A frame that two workers did not survive is poison;
+a worker that is merely late has survived it.
 """
 
 from collections.abc import Iterable
@@ -38,6 +38,7 @@ class Worker:
     suspect: bool = False
     heard_ns: int = 0
     batches: list[_Batch] = field(default_factory=list)
+    overdue: set[Key] = field(default_factory=set)  # frames it owes an answer for that went elsewhere meanwhile
 
     @property
     def free(self) -> int:
@@ -51,6 +52,7 @@ class Pool:
     def __init__(self) -> None:
         self.workers: dict[bytes, Worker] = {}
         self.attempts: dict[Key, int] = {}
+        self.deaths: dict[Key, int] = {}
 
     def heard(self, identity: bytes, state: WorkerState, session: str, now_ns: int) -> Worker:
         """Take a worker's whole state; one of another session has no places until it has been told ours."""
@@ -103,20 +105,25 @@ class Pool:
         worker = self.workers.get(identity)
         if worker:
             worker.batches = [batch for batch in worker.batches if not done & set(batch.keys)]
-        for key in done:
-            self.attempts.pop(key, None)
+        self.forget(done)
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Drop the attempts of keys that are closed."""
+        """Drop what is known of keys that are answered or closed."""
         for key in keys:
             self.attempts.pop(key, None)
+            self.deaths.pop(key, None)
+            for worker in self.workers.values():
+                worker.overdue.discard(key)
 
     def died(self, identity: bytes) -> list[Key]:
-        """Remove a worker; returns the frames it had."""
+        """Remove a worker; returns the frames that it did not survive."""
         worker = self.workers.pop(identity, None)
         if worker is None:
             return []
-        return [key for batch in worker.batches for key in batch.keys]
+        keys = [key for batch in worker.batches for key in batch.keys] + sorted(worker.overdue)
+        for key in keys:
+            self.deaths[key] = self.deaths.get(key, 0) + 1
+        return keys
 
     def died_by_name(self, name: str) -> list[Key]:
         """Remove every identity of a worker whose process ended."""
@@ -131,14 +138,20 @@ class Pool:
             if late:
                 worker.suspect = True
                 worker.batches = [batch for batch in worker.batches if batch not in late]
-                keys += [key for batch in late for key in batch.keys]
+                owed = [key for batch in late for key in batch.keys]
+                worker.overdue.update(owed)
+                keys += owed
         for identity in [i for i, w in self.workers.items() if now_ns - w.heard_ns > SILENT_MS * MS]:
             keys += self.died(identity)
         return keys
 
     def poisoned(self, key: Key) -> bool:
         """Tell whether two workers did not survive this frame."""
-        return self.attempts.get(key, 0) >= 2
+        return self.deaths.get(key, 0) >= 2
+
+    def may_go_again(self, key: Key) -> bool:
+        """Tell whether this frame was sent once only: the first answer counts, and two workers may owe it."""
+        return self.attempts.get(key, 0) < 2
 
     def holders(self, fingerprint: str) -> int:
         """How many live workers hold this bundle."""

@@ -21,7 +21,7 @@ class Reason(IntEnum):
 
     NONE = 0
     NO_FRAME = 1  # the camera gave no picture
-    OVERLOAD = 2  # the frames channel was full: the line is faster than the workers
+    OVERLOAD = 2  # the frames channel was full: the line is faster than the workers, or dispatch stood still
     LOST = 3  # a gap in seq: the source's header never came
     RESTART = 4  # dispatch restarted while the trigger was open
     LATE = 5  # no score in time

@@ -219,6 +219,24 @@ def test_the_frames_of_a_dead_worker_go_to_another_and_what_kills_two_is_poison(
     assert peers.closed().reason is Reason.POISON
 
 
+def test_a_part_that_two_frozen_workers_owe_is_late_and_not_poison(peers):
+    """Nobody died of it. It goes out twice and no more, and its deadline closes it."""
+    other = peers.hub.connect("work", "worker-b")
+    peers.join()
+    peers.join(other, "workerd-2")
+    key = peers.trigger(1, t_ns=clock.now_ns() - 18_000 * clock.MS)  # 2 s are left
+    peers.frame(key)
+    sent = []
+
+    def closed():
+        ports = (peers.worker, other)
+        sent.extend(e.message.items[0].key for port in ports for e in port.drain() if isinstance(e.message, Work))
+        return next((e.message for e in peers.verdicts.drain()), None)
+
+    assert until(closed, 10).reason is Reason.LATE
+    assert sent == [key, key]
+
+
 def test_a_station_that_holds_its_share_of_pictures_gets_overload_and_not_the_memory_of_others(peers):
     for seq in range(1, FRAMES_PER_STATION + 2):
         peers.part(seq)

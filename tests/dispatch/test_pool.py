@@ -71,6 +71,40 @@ def test_an_answer_overdue_by_three_times_p95_and_200_ms_sends_its_frames_again_
     assert pool.pick(F) == b"w"
 
 
+def test_an_answer_overdue_twice_is_no_poison_since_nobody_died_of_it_and_goes_out_no_third_time():
+    pool = Pool()
+    (key,) = keys(1)
+    for n, (identity, name) in enumerate([(b"v", "workerd-1"), (b"w", "workerd-2")]):
+        pool.heard(identity, state(name=name), "s", n * 300 * MS)
+        pool.sent(identity, [key], "x", n * 300 * MS)
+        assert pool.may_go_again(key) == (n == 0)
+        assert pool.overdue((n + 1) * 300 * MS) == [key]
+        assert not pool.poisoned(key)
+
+
+def test_a_frame_on_which_two_workers_hang_until_they_are_killed_is_poison():
+    pool = Pool()
+    (key,) = keys(1)
+    for n, (identity, name) in enumerate([(b"v", "workerd-1"), (b"w", "workerd-2")]):
+        pool.heard(identity, state(name=name), "s", n * 300 * MS)
+        pool.sent(identity, [key], "x", n * 300 * MS)
+        pool.overdue((n + 1) * 300 * MS)
+    assert pool.died_by_name("workerd-1") == [key]
+    assert not pool.poisoned(key)
+    assert pool.died_by_name("workerd-2") == [key]
+    assert pool.poisoned(key)
+
+
+def test_what_was_answered_by_another_worker_is_no_longer_owed_by_the_late_one():
+    pool = Pool()
+    pool.heard(b"v", state(), "s", 0)
+    pool.sent(b"v", keys(1), "x", 0)
+    pool.overdue(300 * MS)
+    pool.answered(b"w", keys(1))
+    assert pool.died(b"v") == []
+    assert pool.deaths == {}
+
+
 def test_an_answer_frees_its_batch_and_forgets_its_attempts():
     pool = Pool()
     pool.heard(b"w", state(), "s", 0)
