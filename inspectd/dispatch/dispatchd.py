@@ -51,7 +51,7 @@ BEAT_EVERY_NS = 100 * clock.MS
 EARLY_FRAMES = 64  # pictures that overtook their triggers on the other channel
 FRAMES_PER_STATION = 64
 PLC_GONE_MS = 10_000.0  # with plcd away for so long, a part that much past its deadline cannot have been seen
-STOP_SETTLE_NS = 1_000 * clock.MS  # at the end, plcd's last outcomes are awaited so long
+STOP_SETTLE_NS = 1_000 * clock.MS  # at the end, the last outcomes are awaited so long from the last verdict on
 
 
 def main(seat: Seat) -> None:
@@ -82,7 +82,7 @@ class Dispatch:
         self._early: dict[Key, Pixels] = {}
         self._maps: dict[Key, tuple[memoryview, tuple[int, ...]]] = {}
         self._beat_n, self._beat_ns = 0, 0
-        self._stopping_ns = 0
+        self._stopping_ns = self._closed_ns = 0  # of the order, and of the last verdict
         self._pictures_lost = 0
         self._reserve = True  # a spool segment is reserved for when this one is full
         self._spool = self._take_over(seat.state.spool)
@@ -143,7 +143,7 @@ class Dispatch:
     def _finished(self) -> bool:
         if not self._stopping_ns or self._ledger.in_flight:
             return False
-        return self._ledger.unsettled == 0 or clock.now_ns() - self._stopping_ns > STOP_SETTLE_NS
+        return self._ledger.unsettled == 0 or clock.now_ns() - max(self._stopping_ns, self._closed_ns) > STOP_SETTLE_NS
 
     # --- triggers and frames --------------------------------------------------------------------------------------
 
@@ -283,6 +283,7 @@ class Dispatch:
         self._deliveries.flush(clock.now_ns())  # the PLC waits for it; a picture's place and the watchers have time
         for fact in facts:
             if isinstance(fact, Closed):
+                self._closed_ns = clock.now_ns()
                 self._release(fact)
                 self._verdicts.send(fact)
 

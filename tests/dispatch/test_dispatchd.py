@@ -122,9 +122,14 @@ class Running:
         if self._thread:
             list(self.peers.orders.drain())
             self.peers.order("stop", hurry="yes")
-            self._thread.join(20)
-            assert not self._thread.is_alive()
-            self._thread = None
+            self.ended()
+
+    def ended(self) -> None:
+        """Wait for its end."""
+        assert self._thread
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        self._thread = None
 
 
 @pytest.fixture
@@ -312,6 +317,25 @@ def test_a_trigger_of_a_plc_that_comes_after_its_deadline_asks_for_no_picture(pe
     assert peers.closed().reason is Reason.LATE
     asked = until(lambda: (e := camera.receive()) and isinstance(e.message, Shoot) and e.message)
     assert asked.key == Key("c", 1, 2)
+
+
+def test_at_a_stop_the_outcome_of_the_last_verdict_is_awaited_however_long_the_verdict_took(running, peers, tmp_path):
+    """A frozen worker leaves the verdict to the deadline, long after the order; what the PLC read of it must be known."""
+    send(peers.plc, PlcState(plc="plc"))
+    key = peers.trigger(1, t_ns=clock.now_ns() - 18_200 * clock.MS)
+    peers.next(peers.triggers, Ack)
+    list(peers.orders.drain())
+    peers.order("stop")
+    assert peers.closed().key == key  # at its deadline, 1.8 s after the order
+    peers.next(peers.plc, Closed)
+    peers.next(peers.beats, object)
+    peers.next(peers.beats, object)  # turns of the loop have passed
+    send(peers.plc, Outcome(key=key, outcome=LineOutcome.DELIVERED, t_ms=19_999.0))
+    assert until(lambda: (a := peers.next(peers.plc, DeliveryAck)) and a.fact == "Outcome" and a).key == key
+    running.ended()
+    found = Spool.open(tmp_path / "spool")
+    assert [r.outcome for r in found.recovered if isinstance(r, Outcome)] == [LineOutcome.DELIVERED]
+    found.close()
 
 
 def test_a_hurried_stop_closes_open_parts_as_stopped(running, peers):
