@@ -23,7 +23,7 @@ _PATCHES: tuple[Literal[1, 3, 5, 7, 9], ...] = (1, 3, 5, 7, 9)
 _SIZES = (128, 160, 192, 224, 256, 288, 320, 384, 448)
 _SHARES = (0.001, 0.003, 0.01, 0.03, 0.1)
 _LEAST = 16  # vectors of a bank
-_SAMPLERS: tuple[Literal["greedy", "random"], ...] = ("greedy", "random")
+_SAMPLERS: tuple[Literal["greedy", "proxy", "random"], ...] = ("greedy", "proxy", "random")
 _CHARTED = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC", "pro": "PRO"}
 
 
