@@ -36,7 +36,7 @@ def test_every_setting_that_cannot_be_is_told_as_it_was_typed() -> None:
     assert input_px.startswith("--input-px: expected a whole number from 64 to 1600, a multiple of 32")
     assert input_px.endswith("got 97")
     assert bank.startswith("--bank: expected ")
-    assert bank.endswith("got 1")
+    assert ", got 1" in bank
 
 
 def test_settings_are_typed_as_in_a_station_file() -> None:
