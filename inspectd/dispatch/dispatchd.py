@@ -17,6 +17,7 @@ from inspectd.dispatch.ledger import Fact, Ledger
 from inspectd.dispatch.pool import Pool
 from inspectd.dispatch.spool import Spool
 from inspectd.dispatch.stations import Stations, policies
+from inspectd.dispatch.troubles import Troubles
 from inspectd.wire.child import Child, Seat
 from inspectd.wire.messages import (
     Ack,
@@ -75,6 +76,7 @@ class Dispatch:
         self._ledger = Ledger(policies(seat.config), clock.host())
         self._stations = Stations(seat.config, seat.state)
         self._pool, self._frames, self._latency = Pool(), Frames(FRAMES_PER_STATION), Latency()
+        self._troubles = Troubles()
         self._deliveries = Deliveries(self._deliver, self._ledger)
         self._by_plc = {name for name, station in self._config.stations.items() if station.trigger == "plc"}
         self._sources: dict[str, bytes] = {}  # station -> identity of the source of its triggers
@@ -279,6 +281,7 @@ class Dispatch:
                     self._deliveries.put_closed(fact)
                 case Outcome(key=key):
                     self._deliveries.settled(key)
+        self._troubles.note(facts)
         self._latency.note(facts)
         self._deliveries.flush(clock.now_ns())  # the PLC waits for it; a picture's place and the watchers have time
         for fact in facts:
@@ -366,8 +369,12 @@ class Dispatch:
         if now - self._beat_ns < BEAT_EVERY_NS:
             return
         self._beat_n, self._beat_ns = self._beat_n + 1, now
-        self._beats.send(Beat(session=self._session, n=self._beat_n, t_ns=now, stations=self._stations.beat(self._pool)))
+        stations = self._stations.beat(self._pool, lambda name: (self._troubles.of(name), *self._worries()))
+        self._beats.send(Beat(session=self._session, n=self._beat_n, t_ns=now, stations=stations))
         self._reserve = self._spool.prepare()
+
+    def _worries(self) -> list[str]:
+        return [] if self._reserve else ["no room on the disk for the next spool segment"]
 
     def _report(self) -> None:
         if not self._child.due():
@@ -384,6 +391,6 @@ class Dispatch:
             "pictures_lost": self._pictures_lost,
             "unjournalled": self._spool.unwritten,
         }
-        worries = [] if self._reserve else ["no room on the disk for the next spool segment"]
+        worries = self._worries()
         state = HealthState.FAULT if faults else HealthState.DEGRADED if worries else HealthState.OK
         self._child.report(state, faults + worries, counters)

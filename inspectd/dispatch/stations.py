@@ -5,7 +5,7 @@ Workers load a new bundle beside the old; when every live worker holds it, the s
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from inspectd.dispatch.ledger import Assigned, Policy
@@ -149,15 +149,28 @@ class Stations:
             return f"bundle {current.bundle} was refused: {refused[0].why}"
         return ""
 
-    def beat(self, pool: Pool) -> dict[str, StationBeat]:
-        """Say of every station whether it is ready, and by what it judges."""
+    def beat(self, pool: Pool, warnings: Callable[[str], Iterable[str]] = lambda _: ()) -> dict[str, StationBeat]:
+        """Say of every station whether it is ready, by what it judges, and what it works in spite of.
+
+        `warnings`: what else is known of a station; nothing matters beside a fault.
+        """
         beats = {}
         for name, station in self._stations.items():
             current = station.currents.get(station.product, Current(0, "", math.nan))
             ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0
             fault = self.fault(name, pool)
-            beats[name] = StationBeat(ready=ready, fingerprint=current.fingerprint, product=station.product, fault=fault)
+            found = [] if fault else [*self._refusals_of(current, pool), *warnings(name)]
+            beats[name] = StationBeat(
+                ready=ready, fingerprint=current.fingerprint, product=station.product, fault=fault,
+                degraded="; ".join(filter(None, found)),
+            )  # fmt: skip
         return beats
+
+    @staticmethod
+    def _refusals_of(current: Current, pool: Pool) -> list[str]:
+        """Name the workers that cannot help with a bundle that others judge by."""
+        said = [(worker.name, worker.refused.get(current.fingerprint)) for worker in pool.workers.values()]
+        return [f"{name} refused bundle {current.bundle}: {no.why}" for name, no in said if no]
 
     def product(self, name: str, product: str, pool: Pool) -> str:
         """Switch a station's product; returns why not, empty if done."""

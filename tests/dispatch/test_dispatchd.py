@@ -16,6 +16,7 @@ from inspectd.wire.messages import (
     Ack,
     Answer,
     Answers,
+    Beat,
     Closed,
     DeliveryAck,
     Frame,
@@ -194,6 +195,16 @@ def test_a_picture_that_cannot_come_closes_its_part(peers):
     key = peers.trigger(1)
     send(peers.triggers, NoFrame(key=key, reason=Reason.OVERLOAD))
     assert peers.closed().reason is Reason.OVERLOAD
+
+
+def test_the_beat_says_that_the_last_part_had_no_verdict_until_one_has_again(peers):
+    """The PLC sees it as Degraded."""
+    peers.join()
+    send(peers.triggers, NoFrame(key=peers.trigger(1), reason=Reason.NO_FRAME))
+    until(lambda: peers.next(peers.beats, Beat).stations["a"].degraded == "the last part was undecided: no_frame")
+    peers.part(2)
+    peers.answer(peers.work())
+    until(lambda: peers.next(peers.beats, Beat).stations["a"].degraded == "")
 
 
 def test_a_picture_that_overtakes_its_trigger_waits_for_it(peers):

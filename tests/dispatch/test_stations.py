@@ -144,3 +144,22 @@ def test_a_product_whose_bundle_every_worker_refuses_is_not_switched_to(config, 
     worker(pool, "w1", OLD.fingerprint, refused={NEW.fingerprint: Refusal("a.yaml: roi: expected that, got this")})
     assert "the product stays red: bundle 2 was refused: a.yaml: roi" in stations.product("a", "blue", pool)
     assert Stations(config, state).assigned("a").product == "red"
+
+
+def test_a_bundle_that_one_worker_refuses_and_another_judges_by_is_a_warning_in_the_beat_with_what_else_is_known(config, state):
+    state.write_current("a", "red", OLD)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", OLD.fingerprint)
+    assert stations.beat(pool)["a"].degraded == ""
+    worker(pool, "w2", refused={OLD.fingerprint: Refusal("golden pictures differ")})
+    beat = stations.beat(pool, lambda name: [f"{name}: no room", ""])["a"]
+    assert (beat.ready, beat.fault) == (True, "")
+    assert beat.degraded == "w2 refused bundle 1: golden pictures differ; a: no room"
+
+
+def test_beside_a_fault_no_warning_is_said(config, state):
+    state.write_current("a", "red", OLD)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", refused={OLD.fingerprint: Refusal("golden pictures differ")})
+    beat = stations.beat(pool, lambda _: ["no room"])["a"]
+    assert (bool(beat.fault), beat.degraded) == (True, "")
