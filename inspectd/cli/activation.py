@@ -4,8 +4,10 @@ import os
 import pwd
 from pathlib import Path
 
+from inspectd.cli import screen
 from inspectd.cli.options import Places
-from inspectd.errors import BadInput, DaemonError
+from inspectd.errors import BadInput, DaemonError, InspectdError, JournalError
+from inspectd.journal import audit
 from inspectd.station.schema import Config
 from inspectd.station.state import Current
 from inspectd.supervisor import control, lock
@@ -20,13 +22,32 @@ def activate(config: Config, where: Places, station: str, product: str, number: 
     BadBundle if a file of it is missing or damaged or if it was made for another roi or mask, DaemonError if the workers
     refuse it, StateError if it cannot be kept.
     """
-    manifest = verify(where.state.bundle(station, product, number))
+    args, path = {"station": station, "product": product, "bundle": str(number)}, where.state.bundle(station, product, number)
     if lock.holder(where.run_dir) is not None:
-        reply = command(where.run_dir, "activate", {"station": station, "product": product, "bundle": str(number)})
+        try:
+            reply = command(where.run_dir, "activate", args)
+        except DaemonError:
+            verify(path)  # if a damaged file is why, that is bad input, and named
+            raise
         return reply.text or f"station {station}: bundle {number} of {product} is active now"
-    fits.need_fit(manifest, config, station)
-    where.state.write_current(station, product, Current(number, manifest.fingerprint, manifest.threshold))
-    return f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
+    try:
+        manifest = verify(path)
+        fits.need_fit(manifest, config, station)
+        where.state.write_current(station, product, Current(number, manifest.fingerprint, manifest.threshold))
+    except InspectdError as error:
+        _note(where, args, False, str(error))
+        raise
+    text = f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
+    _note(where, args, True, text)
+    return text
+
+
+def _note(where: Places, args: dict[str, str], ok: bool, text: str) -> None:
+    """Put the command into the journal, as a daemon would; a journal that cannot be written stops nobody, and is told."""
+    try:
+        audit.note(where.state, user(), "activate", args, ok, text)
+    except JournalError as error:
+        screen.warn(f"not in the journal: {error}")
 
 
 def command(run_dir: Path, what: str, args: dict[str, str]) -> Reply:

@@ -68,7 +68,7 @@ def _prose(command: Callable[..., None]) -> str:
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Set up": (setup.init, setup.check, setup.calibrate, setup.activate, setup.demo_parts),
     "Run": (line.run, line.status, line.trigger, line.stop),
-    "Look": (look.evaluate, look.replay, look.show),
+    "Look": (look.evaluate, look.replay, look.show, look.audit),
     "Measure": (bench.demo,),
 }
 for _panel, _commands in _PANELS.items():

@@ -3,7 +3,7 @@
 Drawn from the journal alone, so that it can be had as long as the row is kept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,15 +30,21 @@ _SEEN = {None: "line outcome not known yet", LineOutcome.DELIVERED: "delivered",
 _NAMESAKES = 20  # other parts of the same id that are listed
 
 
+Lines = list[tuple[str, str]]  # names and values
+
+
 class Section(NamedTuple):
     """A block of the page: a heading and lines of a name and a value."""
 
     heading: str
-    lines: list[tuple[str, str]]
+    lines: Lines
 
 
-def sections(part: Part) -> list[Section]:
-    """Everything the journal knows of a part, in the order in which people ask; what is not known is left out."""
+def sections(part: Part, bundle: Lines | None = None) -> list[Section]:
+    """Everything the journal knows of a part, in the order in which people ask; what is not known is left out.
+
+    `bundle` says more of the one that judged, which the journal knows by its fingerprint alone.
+    """
     verdict = " ".join(
         text for text in (part.verdict or "not closed yet", f"({table.reason(part)})" if part.reason else "") if text
     )
@@ -59,6 +65,7 @@ def sections(part: Part) -> list[Section]:
         ]),
         Section("Judged by", [
             ("bundle", part.fingerprint or ""),
+            *(bundle or []),
             ("worker", part.worker or ""),
             ("batch", f"{part.batch} picture{'s' * (part.batch > 1)}" if part.batch else ""),
             ("PLC", part.plc or ""),
@@ -74,17 +81,19 @@ def headline(part: Part) -> str:
     return f"{part.verdict or 'OPEN'} ({_SEEN.get(part.outcome, f'line saw {part.outcome}')})"
 
 
-def render(reader: Reader, name: str) -> tuple[str, bytes]:
+def render(reader: Reader, name: str, bundle_of: Callable[[Part], Lines] = lambda _: []) -> tuple[str, bytes]:
     """Return the page of a part, by id or key, as text and as PNG; BadInput if there is none, BadImage for a damaged file."""
     part = reader.part(name)
+    bundle = bundle_of(part)
     picture, heat = reader.picture(part.key), reader.map(part.key)
     drawn = draw(
         part,
         image.read(picture).pixels if picture else None,
         image.decode_map(heat.read_bytes(), str(heat)) if heat else None,
+        bundle,
     )
     others = [other for other in reader.named(name) if other.key != part.key]
-    return "\n".join([text(part), *namesakes(part, others)]), image.encode_png(drawn)
+    return "\n".join([text(part, bundle), *namesakes(part, others)]), image.encode_png(drawn)
 
 
 def namesakes(part: Part, others: Sequence[Part]) -> Iterator[str]:
@@ -97,10 +106,10 @@ def namesakes(part: Part, others: Sequence[Part]) -> Iterator[str]:
         yield f"  and {len(others) - _NAMESAKES} older ones"
 
 
-def text(part: Part) -> str:
+def text(part: Part, bundle: Lines | None = None) -> str:
     """Return the page as plain text."""
     blocks = [headline(part)]
-    for heading, lines in sections(part):
+    for heading, lines in sections(part, bundle):
         width = max(len(name) for name, _ in lines)
         blocks.append("\n".join([heading, *(f"  {name:<{width}}  {value}" for name, value in lines)]))
     return "\n\n".join(blocks) + "\n"
@@ -155,9 +164,9 @@ class _Pen:
         image.text(self.onto, self.x + indent, self.y, words, colour, size_px, bold)
 
 
-def draw(part: Part, picture: U8 | None, heat: U16 | None) -> U8:
+def draw(part: Part, picture: U8 | None, heat: U16 | None, bundle: Lines | None = None) -> U8:
     """Return the page as rgb8; `picture` as kept, `heat` in per mille of the threshold, of the picture's size or smaller."""
-    blocks = sections(part)
+    blocks = sections(part, bundle)
     columns = blocks[::2], blocks[1::2]
     shown = _pictures(picture, heat)
     tallest = max((shot.shape[0] for _, shot in shown), default=0)

@@ -7,7 +7,7 @@ import difflib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,9 +111,14 @@ class Reader:
         since: int | None = None,
         until: int | None = None,
         limit: int | None = None,
+        also: Mapping[str, str | None] | None = None,
     ) -> Iterator[Part]:
-        """Yield rows by trigger time, oldest first: since <= utc_ns < until; with `limit` the newest so many of them."""
-        asked = (("station = ?", station), ("verdict = ?", verdict), ("utc_ns >= ?", since), ("utc_ns < ?", until))
+        """Yield rows by trigger time, oldest first: since <= utc_ns < until; with `limit` the newest so many of them.
+
+        `also` gives patterns of GLOB that text columns must match, by their names.
+        """
+        asked = [("station = ?", station), ("verdict = ?", verdict), ("utc_ns >= ?", since), ("utc_ns < ?", until)]
+        asked += [(f"{column} GLOB ?", pattern) for column, pattern in (also or {}).items()]
         terms = [(term, value) for term, value in asked if value is not None]
         where = "WHERE " + " AND ".join(term for term, _ in terms) if terms else ""
         values = [str(value) if isinstance(value, Verdict) else value for _, value in terms]

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from inspectd import clock
 from inspectd.journal.reader import Part
 from inspectd.text import printable
+from inspectd.wire.messages import Commanded
 
 
 class Shown(NamedTuple):
@@ -38,6 +40,8 @@ COLUMNS = (
     Shown("time (UTC)", False, time),
     Shown("key", False, lambda part: str(part.key)),
     Shown("part", False, lambda part: part.part_id or ""),
+    Shown("product", False, lambda part: part.product or ""),
+    Shown("lot", False, lambda part: part.lot or ""),
     Shown("verdict", False, lambda part: part.verdict or "(open)"),
     Shown("reason", False, reason),
     Shown("score", True, lambda part: number(part.score, 3)),
@@ -45,6 +49,7 @@ COLUMNS = (
     Shown("verdict ms", True, lambda part: number(part.closed_ms)),
     Shown("line", False, lambda part: part.outcome or ""),
     Shown("line ms", True, lambda part: number(part.outcome_ms)),
+    Shown("bundle", False, lambda part: part.fingerprint or ""),
 )
 
 
@@ -68,6 +73,22 @@ def to_json(parts: Iterable[Part]) -> Iterator[str]:
         yield before + msgspec.json.encode(part).decode()
         before = ",\n"
     yield "\n]\n"
+
+
+COMMAND_HEADS = ("time (UTC)", "who", "what", "about", "done", "answer")
+
+
+def command_cells(one: Commanded) -> list[str]:
+    """One command that somebody gave, as a line of the table."""
+    about = " ".join(f"{name}={value}" for name, value in sorted(one.args.items()))
+    when = clock.utc_text(one.utc_ns).replace("T", " ").removesuffix("Z")
+    return [printable(text) for text in (when, one.who, one.what, about, "yes" if one.ok else "refused", one.text)]
+
+
+def commands_to_csv(commands: Iterable[Commanded]) -> Iterator[str]:
+    """Return the same as CSV."""
+    yield _line(COMMAND_HEADS)
+    yield from (_line(command_cells(one)) for one in commands)
 
 
 def _line(values: Iterable[str]) -> str:

@@ -77,3 +77,26 @@ def test_a_bundle_made_for_another_roi_is_neither_activated_nor_good_enough_for_
         assert f"{file}:4: roi: expected {{x: 0, y: 0, width: 96, height: 96}}, as the bundle was calibrated" in result.stderr
     file.write_text(before)
     assert inspectd("check").exit_code == inspectd("activate", "flange", 1).exit_code == 0
+
+
+def test_activations_without_a_daemon_are_in_the_audit_also_the_refused_ones(line: Path) -> None:
+    """Who, what, when and what came of it."""
+    make.idle_bundle(StateDir(line / "state"), "flange")
+    inspectd("activate", "flange", 1)
+    inspectd("activate", "flange", 2)
+    shown = [row.split() for row in inspectd("audit").stdout.splitlines() if "station=flange" in row]
+    assert [("bundle=1" in row, "yes" in row, "refused" in row) for row in shown] == [(True, True, False), (False, False, True)]
+    rows = inspectd("audit", "--csv", "-").stdout.splitlines()
+    assert len(rows) == 3
+    assert "bundles/2/manifest.json: cannot be read" in rows[2]
+    assert len(inspectd("audit", "--until", "2000-01-01", "--csv", "-").stdout.splitlines()) == 1
+
+
+def test_a_journal_that_cannot_be_written_does_not_keep_a_bundle_from_being_activated(line: Path) -> None:
+    """It is told."""
+    state = StateDir(line / "state")
+    make.idle_bundle(state, "flange")
+    state.journal.write_text("no directory")
+    result = inspectd("activate", "flange", 1)
+    assert result.exit_code == 0
+    assert "not in the journal" in result.stderr

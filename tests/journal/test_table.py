@@ -8,7 +8,8 @@ import msgspec
 
 from inspectd.journal import table
 from inspectd.journal.reader import Part
-from inspectd.wire.messages import LineOutcome, Verdict
+from inspectd.wire.messages import Commanded, LineOutcome, Verdict
+from tests.journal.make import NOON
 
 PASSED = Part(
     station="tile", run=2, seq=7, part_id="a,b.png", utc="2026-11-21T23:00:12.345Z", utc_ns=1, verdict=Verdict.PASS, reason=0,
@@ -23,10 +24,12 @@ OPEN = Part(station="tile", run=2, seq=9, utc="2026-11-21T23:00:14.000Z", utc_ns
 
 def test_every_column_shows_what_the_row_says() -> None:
     assert table.cells(PASSED) == [
-        "2026-11-21 23:00:12.345", "tile/2/7", "a,b.png", "PASS", "", "1.235", "3.500", "9.3", "delivered", "12.0",
+        "2026-11-21 23:00:12.345", "tile/2/7", "a,b.png", "", "", "PASS", "", "1.235", "3.500", "9.3", "delivered", "12.0", "",
     ]  # fmt: skip
-    assert table.cells(GUARDED)[3:7] == ["UNDECIDED", "guard: too dark", "", ""]
-    assert table.cells(OPEN)[3] == "(open)"
+    assert table.cells(GUARDED)[5:9] == ["UNDECIDED", "guard: too dark", "", ""]
+    assert table.cells(OPEN)[5] == "(open)"
+    named = msgspec.structs.replace(OPEN, product="red", lot="7", fingerprint="0123456789abcdef")
+    assert (table.cells(named)[3:5], table.cells(named)[-1]) == (["red", "7"], "0123456789abcdef")
     assert len(table.COLUMNS) == len(table.cells(OPEN))
 
 
@@ -48,3 +51,11 @@ def test_json_is_one_array_with_an_object_a_part() -> None:
     assert found[0]["verdict"] == "PASS"
     assert found[1]["score"] is None
     assert json.loads("".join(table.to_json([]))) == []
+
+
+def test_a_command_is_told_with_who_gave_it_about_what_and_what_came_of_it() -> None:
+    """On the terminal and as CSV alike."""
+    refused = Commanded(utc_ns=NOON, who="anna", what="activate", args={"bundle": "3", "a": "b"}, ok=False, text="no, roi")
+    cells = table.command_cells(refused)
+    assert cells == ["2026-09-21 14:13:20.000", "anna", "activate", "a=b bundle=3", "refused", "no, roi"]
+    assert list(csv.reader(io.StringIO("".join(table.commands_to_csv([refused])))))[1] == cells
