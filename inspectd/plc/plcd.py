@@ -75,12 +75,15 @@ class Plcd:
         self._retire(ORPHAN_NS, lambda: False)
 
     def _turn(self) -> None:
-        """The bus, dispatch, the bus again, and what dispatch must hear of it."""
+        """The bus, dispatch, the bus again, and what dispatch must hear of it.
+
+        Each has a clock of its own, read after what it heard: an outcome never seems older than the verdict it is of.
+        """
         self._sleep()
-        now_ns = clock.now_ns()
-        self._take(now_ns)
-        self._hear(now_ns)
+        self._take()
+        self._hear()
         self._change_products()
+        now_ns = clock.now_ns()
         self._adapter.show({name: handshake.tick(now_ns) for name, handshake in self._handshakes.items()})
         self._tell(now_ns)
         self._report(now_ns)
@@ -92,9 +95,10 @@ class Plcd:
 
     # --- the bus -------------------------------------------------------------------------------------------------
 
-    def _take(self, now_ns: int) -> None:
+    def _take(self) -> None:
         """What the PLC read and wrote; after it, what the last turn took off can be settled."""
         taken = self._adapter.take()
+        now_ns = clock.now_ns()
         for name in taken.heard:
             self._handshakes[name].heard(now_ns)
         for event in taken.events:
@@ -128,13 +132,13 @@ class Plcd:
 
     # --- dispatch and supervisor -----------------------------------------------------------------------------------
 
-    def _hear(self, now_ns: int) -> None:
+    def _hear(self) -> None:
         for beat in self._link.beats():
             for name, handshake in self._handshakes.items():
-                handshake.beat(min(beat.t_ns, now_ns), beat.stations.get(name))
+                handshake.beat(min(beat.t_ns, clock.now_ns()), beat.stations.get(name))
         for fact in self._link.facts():
             if fact.key.station in self._handshakes:
-                self._learn(fact, now_ns)
+                self._learn(fact, clock.now_ns())
             else:
                 self._log.error("fact of a station that is not served here", key=str(fact.key))
         self._link.read_acks()

@@ -315,6 +315,22 @@ def test_a_plc_trigger_fails_late_at_its_deadline_though_dispatch_never_says_tha
     assert len({outcome.outcome for outcome in dispatch.outcomes}) == 1
 
 
+def test_no_outcome_is_older_than_its_verdict(dispatch: FakeDispatch, start: Start, plc: ModbusClient) -> None:
+    """The times of a part stand in one row of the journal: who reads it must see them in their order."""
+    start()
+    plc.write_single_register(CONTROL, Command.BUFFER_ENABLE)
+    dispatch.until(shows(plc, Status.READY))
+    closed_ms: dict[Key, float] = {}
+    for seq in range(1, 301):  # nobody takes them: from the tenth on each is an overrun at once
+        of, t_ns = Key(STATION, 3, seq), clock.now_ns()
+        dispatch.tell(opened(of, t_ns, deadline_ms=60_000.0))
+        closed_ms[of] = (clock.now_ns() - t_ns) / clock.MS
+        dispatch.tell(closed(of, closed_ms=closed_ms[of]))
+    dispatch.until(lambda: look(plc) and len(dispatch.outcomes) >= 291, "the outcomes")
+    assert {outcome.outcome for outcome in dispatch.outcomes} == {LineOutcome.OVERRUN}
+    assert [outcome for outcome in dispatch.outcomes if outcome.t_ms < closed_ms[outcome.key]] == []
+
+
 @pytest.mark.parametrize("how", ["order", "orphan"])
 def test_it_ends_in_the_safe_state_and_says_what_was_not_taken(
     dispatch: FakeDispatch, start: Start, plc: ModbusClient, how: str
