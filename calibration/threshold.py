@@ -117,8 +117,21 @@ class Split:
 
 def split(groups: Sequence[str], count: int, holdout: float | None, seed: int) -> Split:
     """Deal pictures into `count` folds for cross-fitting, or keep a share of the groups out; NotEnoughPictures if too few."""
-    dealt = folds(groups, count if holdout is None else max(2, round(1 / holdout)), seed)
+    dealt = folds(groups, count, seed) if holdout is None else _held_out(groups, holdout, seed)
     return Split(groups, dealt, exact=holdout is not None)
+
+
+def _held_out(groups: Sequence[str], share: float, seed: int) -> NDArray[np.int64]:
+    """Return 0 for the share of the pictures [n] that is kept out, as near to it as whole groups come, and 1 for the rest."""
+    names, index, sizes = np.unique(np.asarray(groups, np.str_), return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise NotEnoughPictures(f"expected at least 2 groups (parts or lots) to keep some out, got {len(names)}; give more")
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    taken = np.cumsum(sizes[shuffled])
+    nearest = int(np.abs(taken - share * len(groups)).argmin()) + 1
+    fold_of = np.ones(len(names), np.int64)
+    fold_of[shuffled[: min(nearest, len(names) - 1)]] = 0
+    return fold_of[index]
 
 
 def folds(groups: Sequence[str], count: int, seed: int) -> NDArray[np.int64]:

@@ -32,7 +32,7 @@ def test_too_few_pictures_for_the_bank_or_the_golden_ones_are_refused() -> None:
     with pytest.raises(NotEnoughPictures, match=r"at least 13 good pictures for a bank of 800 .* got 10 of 15.* about 20"):
         fitting.check_enough(threshold.split(groups, 5, 0.34, 0), 64, bank_of(800))
     with pytest.raises(NotEnoughPictures, match="at least 4 good pictures held out, got 2 of 15"):
-        fitting.check_enough(threshold.split(groups, 5, 0.1, 0), 64, bank_of(100))
+        fitting.check_enough(threshold.split(groups, 5, 0.13, 0), 64, bank_of(100))
     fitting.check_enough(threshold.split(groups, 5, None, 0), 64, bank_of(11 * 64))
 
 

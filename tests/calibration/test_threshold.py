@@ -89,6 +89,24 @@ def test_a_split_refuses_a_rate_that_the_scored_groups_do_not_support() -> None:
     assert {groups[i] for i in held.scored} == {groups[i] for i in np.flatnonzero(held.fold_of == 0)}
 
 
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.3, 0.4, 0.5])
+def test_the_share_that_is_held_out_is_the_one_that_was_asked_for(share: float) -> None:
+    """To the picture where each is a group of its own, to half a group where they stand together."""
+    alone, pairs = [str(i) for i in range(160)], [str(i // 4) for i in range(160)]
+    assert len(threshold.split(alone, 5, share, 0).scored) == round(share * 160)
+    held = threshold.split(pairs, 5, share, 0)
+    assert abs(len(held.scored) - share * 160) <= 2
+    assert not {pairs[i] for i in held.scored} & {pairs[i] for i in np.flatnonzero(held.fold_of)}
+
+
+def test_of_two_groups_one_is_held_out_and_a_single_one_is_too_few() -> None:
+    """The bank needs pictures as well."""
+    assert len(threshold.split(["a", "b"], 5, 0.5, 0).scored) == 1
+    assert len(threshold.split(["a"] * 9 + ["b"], 5, 0.05, 0).scored) in (1, 9)
+    with pytest.raises(NotEnoughPictures, match="at least 2 groups"):
+        threshold.split(["a", "a"], 5, 0.5, 0)
+
+
 def test_a_score_that_is_no_number_is_refused() -> None:
     """NaN would sort itself to the top."""
     with pytest.raises(ValueError, match="finite"):
