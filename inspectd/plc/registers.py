@@ -141,8 +141,9 @@ HOLDING = (
 )  # fmt: skip
 
 STATUS_BITS = (
-    Bit(Status.READY, "Ready", "a trigger would be taken: the beat is fresh, a worker holds the bundle; where the PLC"
-                               " triggers, also TriggerEnable is set and TriggerAck clear"),
+    Bit(Status.READY, "Ready", "a trigger would be taken: the beat is fresh, a worker holds the bundle, no change of"
+                               " product and no stop is under way, a supervised heartbeat runs; where the PLC triggers, also"
+                               " TriggerEnable is set and TriggerAck clear"),
     Bit(Status.ONLINE, "Online", "dispatch lives; clear 300 ms after its last beat"),
     Bit(Status.BUSY, "Busy", "at least one trigger has no verdict yet"),
     Bit(Status.RESULT_VALID, "ResultValid", "the result registers and Pass or Fail hold the result of the key shown"),
@@ -152,12 +153,14 @@ STATUS_BITS = (
     Bit(Status.OVERRUN, "Overrun", "a result was lost because earlier ones were not taken; until ClearFault"),
     Bit(Status.MISSED_TRIGGER, "MissedTrigger", "Trigger rose while not Ready; until ClearFault"),
     Bit(Status.LATE, "Late", "no verdict in time: this Fail is the adapter's own"),
-    Bit(Status.DEGRADED, "Degraded", "the station works with a warning"),
-    Bit(Status.FAULT, "Fault", "the station cannot judge"),
+    Bit(Status.DEGRADED, "Degraded", "the station works with a warning: its last part had no verdict, a worker refused"
+                                     " its bundle, or the disk is full"),
+    Bit(Status.FAULT, "Fault", "the station cannot judge, or the PLC's supervised heartbeat stands"),
     Bit(Status.HEARTBEAT, "HeartbeatToggle", "lowest bit of the heartbeat"),
     Bit(Status.TRIGGER_ACK, "TriggerAck", "the trigger was taken, its key stands; held until Trigger drops"),
     Bit(Status.EXECUTE_COMPLETED, "ExecuteCompleted", "the product is active; held until Execute drops"),
-    Bit(Status.EXECUTE_FAILED, "ExecuteFailed", "the product was not activated; held until Execute drops"),
+    Bit(Status.EXECUTE_FAILED, "ExecuteFailed", "the product was not activated, or another change is under way; held until"
+                                                  " Execute drops"),
 )  # fmt: skip
 
 COMMAND_BITS = (
@@ -166,7 +169,8 @@ COMMAND_BITS = (
     Bit(Command.RESULT_ACK, "ResultAck", "0 to 1: the result was taken; hold until ResultValid drops"),
     Bit(Command.BUFFER_ENABLE, "BufferEnable", "hold each result until ResultAck, up to 8 behind it"),
     Bit(Command.CLEAR_FAULT, "ClearFault", "0 to 1: clears MissedTrigger and Overrun"),
-    Bit(Command.EXECUTE, "Execute", "0 to 1: activate ProductSelect; hold until ExecuteCompleted or ExecuteFailed"),
+    Bit(Command.EXECUTE, "Execute", "0 to 1: activate ProductSelect; hold until ExecuteCompleted or ExecuteFailed; not Ready"
+                                    " until then"),
 )  # fmt: skip
 
 RESULT_SPAN = 15  # registers from the status word to the product: a request that covers them has read the result whole

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -120,3 +121,11 @@ def test_the_markdown_holds_every_row_of_both_tables() -> None:
         assert f"| {row.offset} | {row.width} | {row.name} | {row.kind} |" in text
     assert "| 15 | ExecuteFailed |" in text
     assert "| 5 | Execute |" in text
+
+
+def test_the_words_of_the_readmes_example_are_what_a_plc_reads() -> None:
+    words = [f"0x{word:04X}" for word in encode(Image(seq=70001, score=0.75, fingerprint=0x0123456789ABCDEF, part_id="N17"))]
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = {line.split("|")[1].strip(): line for line in readme.splitlines() if line.count("|") == 5}
+    for name, first, count in (("seq", 4, 2), ("score", 8, 2), ("fingerprint", 10, 4), ("part_id", 15, 3)):
+        assert f"`{' '.join(words[first : first + count])}`" in rows[name]
