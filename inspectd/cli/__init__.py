@@ -1,8 +1,29 @@
 """The commands, thin: each calls what others own. The only place that knows calibration."""
 
-from inspectd.cli.app import app
+import signal
+import sys
+from types import FrameType
+
+from inspectd.errors import Interrupted
+
+_pressed: list[int] = []
 
 
 def main() -> None:
-    """Entry point of the command `inspectd`."""
-    app(prog_name="inspectd")
+    """Entry point of the command `inspectd`; Ctrl-C while modules load is told as it is later, in one line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not so where somebody had it ignored
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        from inspectd.cli.app import app
+
+        app(prog_name="inspectd")
+    except (KeyboardInterrupt, ImportError):  # a C extension that is interrupted says that it cannot be imported
+        if not _pressed:
+            raise
+        sys.stderr.write("interrupted\n")
+        sys.exit(Interrupted.exit_code)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    _pressed.append(number)
+    raise KeyboardInterrupt
