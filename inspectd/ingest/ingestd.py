@@ -94,7 +94,7 @@ class Ingest:
             self._listen()
             now = clock.now_ns()
             self._open_camera(now)
-            if not self._camera_error:
+            if not self._stopping and not self._camera_error:
                 self._work(now)
             self._flush(clock.now_ns())
             self._report()
@@ -154,10 +154,8 @@ class Ingest:
             self._camera_error, self._reopen_ns = str(error), now + REOPEN_NS
 
     def _work(self, now: int) -> None:
-        while self._shoots:  # also after `stop`: these parts are in the ledger
+        while self._shoots:
             self._send_picture(self._shoots.pop(0), self._camera.shoot())
-        if self._stopping:
-            return
         if self._may_take(now):
             shot = self._camera.take()
             if shot:
