@@ -180,3 +180,28 @@ def test_a_line_stops_by_command(line: Line, daemon: Popen[bytes]) -> None:
 def _rows(line: Line, expected: int) -> list[dict]:
     rows = [row for row in json.loads(line.call("replay", "--json", "-").stdout or "[]") if row["verdict"]]
     return rows if len(rows) == expected else []
+
+
+def test_a_station_whose_roi_was_edited_is_at_fault_and_no_part_passes(line: Line) -> None:
+    """The reason names file, key, expected and got; every part is UNDECIDED(no_bundle) until the file is restored."""
+    file = line.folder / "stations" / "flange.yaml"
+    before = file.read_text()
+    file.write_text(f"{before}roi: {{x: 40, y: 40, width: 64, height: 64}}\n")
+    log = line.folder / "log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(line.command("run"), env=line.environment, cwd=line.folder, stderr=stream)
+    try:
+        refused = line.call("check")
+        assert refused.returncode == 2
+        status = until(lambda: (s := line.status()) and s["stations"].get("flange", {}).get("fault") and s, 60, "a fault")
+        for told in (refused.stderr, status["stations"]["flange"]["fault"]):
+            assert f"{file}:" in told
+            assert "roi: expected {x: 0, y: 0, " in told
+            assert "got {x: 40, y: 40, width: 64, height: 64}" in told
+        counts = until(lambda: (c := line.status()["ledger"]["flange"]).get("triggers") and c, 30, "a part")
+        assert (counts.get("pass", 0), counts.get("fail", 0)) == (0, 0)
+        assert line.call("activate", "flange", 1).returncode == 2
+        assert any("refused" in row and "roi" in row for row in line.ok("audit", "--csv", "-").splitlines())
+    finally:
+        file.write_text(before)
+        assert line.stop(process) == 0
