@@ -25,6 +25,10 @@ from inspectd.wire.sockets import Envelope, Hub, Port
 
 # seconds in which the daemon answers; workers load and warm a bundle before it is active
 LIMITS_S = {"status": 2.0, "activate": 120.0, "product": 10.0, "trigger": 10.0, "stop": 2.0}
+_AS_AT_START = (
+    "the line runs with its files as they were at its start; if they were changed since, stop it, then "
+    "`inspectd activate {station} {bundle}`, then start it"
+)
 _CONNECT_MS = 2000
 _MARGIN_MS = 1000
 
@@ -145,9 +149,12 @@ class Desk:
             return Refused(f"station {station}: bundle: expected a number, got {number!r}")
         try:
             manifest = bundle.read_manifest(self._state.bundle(station, product, int(number)))
-            fits.need_fit(manifest, self._config, station)
         except BadBundle as error:
             return Refused(str(error))
+        try:
+            fits.need_fit(manifest, self._config, station)
+        except BadBundle as error:
+            return Refused(f"{error}\n{_AS_AT_START.format(station=station, bundle=number)}")
         judged_by = {"fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold)}
         return self._order("dispatchd", "activate", {"station": station, "product": product, "bundle": number} | judged_by)
 

@@ -114,6 +114,17 @@ def test_activate_takes_fingerprint_and_threshold_from_the_bundle(office: Office
     assert office.notes()[0]["ok"] == "false"
 
 
+def test_a_bundle_for_files_that_were_changed_since_the_start_is_refused_with_the_way_to_use_it(
+    office: Office, state: StateDir
+) -> None:
+    """The cameras still cut what the files said at the start."""
+    store_bundle(state, 5, roi=(8, 8, 32, 32))
+    office.command("activate", station="cell", bundle="5")
+    assert (
+        "as they were at its start; if they were changed since, stop it, then `inspectd activate cell 5`" in office.reply().text
+    )
+
+
 def test_product_goes_to_dispatch(office: Office) -> None:
     office.command("product", station="cell", product="default")
     order = office.order("dispatchd")
