@@ -1,6 +1,7 @@
 """Beside anomalib, on the same vectors and pictures, in turns: greedy coresets, and whole detectors."""
 
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,18 +149,13 @@ def _beside(
 
 
 def _peak_extra(work: Callable[[], Any]) -> tuple[Any, int]:
-    """Return what the work returns, and by how many bytes this process was larger at its largest."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew (Linux, proc_pid_clear_refs(5))
-    before = _status()["VmRSS"]
-    made = work()
-    return made, max(0, _status()["VmHWM"] - before)
-
-
-def _status() -> Mapping[str, int]:
-    """Sizes of this process in bytes."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    pairs = (line.split(":") for line in lines if line.endswith(" kB"))
-    return {name: int(size.split()[0]) * 1024 for name, size in pairs}
+    """Return what the work returns, and how many bytes of arrays it held at most. (A process's size hides reused pages.)"""
+    tracemalloc.start()
+    try:
+        made = work()
+        return made, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def _ms(one: Mapping[str, Any]) -> str:
