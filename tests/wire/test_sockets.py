@@ -190,8 +190,9 @@ def test_waiting_ends_when_something_can_be_read(hubs: tuple[Hub, Hub]) -> None:
 
 def test_traffic_is_counted_by_channel(hubs: tuple[Hub, Hub]) -> None:
     """What a hub tells its health report is what went through its ports."""
-    router, dealer = hubs[0].bind("orders"), hubs[1].connect("orders", identity="plcd-line1:7")
-    assert not router.send(Order(id=1, what="stop", args={}), to=b"plcd-line1:7")
+    router = hubs[0].bind("orders")
+    assert not router.send(Order(id=1, what="stop", args={}), to=b"plcd-line1:7")  # which is not there yet
+    dealer = hubs[1].connect("orders", identity="plcd-line1:7")
     send(dealer, Command(what="x", who="y", args={}))
     receive(router)
     assert hubs[0].counts() == {"orders": {"sent": 0, "received": 1, "refused": 1, "bad": 0}}
