@@ -281,9 +281,9 @@ class Dispatch:
                     self._deliveries.put_closed(fact)
                 case Outcome(key=key):
                     self._deliveries.settled(key)
+        self._deliveries.flush(clock.now_ns())  # the PLC waits for it; figures, a picture's place and the watchers have time
         self._troubles.note(facts)
         self._latency.note(facts)
-        self._deliveries.flush(clock.now_ns())  # the PLC waits for it; a picture's place and the watchers have time
         for fact in facts:
             if isinstance(fact, Closed):
                 self._closed_ns = clock.now_ns()

@@ -153,6 +153,11 @@ class Pool:
         """Tell whether this frame was sent once only: the first answer counts, and two workers may owe it."""
         return self.attempts.get(key, 0) < 2
 
+    def refusals(self, fingerprint: str) -> list[tuple[str, Refusal]]:
+        """Who refused this bundle, by name, and why."""
+        said = ((worker.name, worker.refused.get(fingerprint)) for worker in self.workers.values())
+        return [(name, no) for name, no in said if no]
+
     def holders(self, fingerprint: str) -> int:
         """How many live workers hold this bundle."""
         return sum(fingerprint in worker.held for worker in self.workers.values())

@@ -119,8 +119,8 @@ class Stations:
 
     def _refusals(self, fingerprint: str, pool: Pool) -> list[str]:
         """Who refused the bundle since it was asked for last; an earlier refusal may be of what was mended meanwhile."""
-        said = ((worker.name, worker.refused.get(fingerprint)) for worker in pool.workers.values())
-        return [f"{name}: {no.why}" for name, no in said if no and no.attempt == self._attempts[fingerprint]]
+        said = pool.refusals(fingerprint)
+        return [f"{name}: {no.why}" for name, no in said if no.attempt == self._attempts[fingerprint]]
 
     def _flip(self, name: str, station: _Station, pending: _Pending) -> tuple[bool, str]:
         """Judge by the new bundle from now on, also after a restart: what cannot be kept is not begun."""
@@ -144,9 +144,9 @@ class Stations:
     @staticmethod
     def _refused(current: Current, pool: Pool) -> str:
         """Why no worker can judge by a bundle; empty if one can, or may yet."""
-        refused = [no for w in pool.workers.values() if (no := w.refused.get(current.fingerprint))]
-        if refused and len(refused) == len(pool.workers):
-            return f"bundle {current.bundle} was refused: {refused[0].why}"
+        refusals = pool.refusals(current.fingerprint)
+        if refusals and len(refusals) == len(pool.workers):
+            return f"bundle {current.bundle} was refused: {refusals[0][1].why}"
         return ""
 
     def beat(self, pool: Pool, warnings: Callable[[str], Iterable[str]] = lambda _: ()) -> dict[str, StationBeat]:
@@ -159,18 +159,13 @@ class Stations:
             current = station.currents.get(station.product, Current(0, "", math.nan))
             ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0
             fault = self.fault(name, pool)
-            found = [] if fault else [*self._refusals_of(current, pool), *warnings(name)]
+            refused = [f"{who} refused bundle {current.bundle}: {no.why}" for who, no in pool.refusals(current.fingerprint)]
+            found = [] if fault else [*refused, *warnings(name)]
             beats[name] = StationBeat(
                 ready=ready, fingerprint=current.fingerprint, product=station.product, fault=fault,
                 degraded="; ".join(filter(None, found)),
             )  # fmt: skip
         return beats
-
-    @staticmethod
-    def _refusals_of(current: Current, pool: Pool) -> list[str]:
-        """Name the workers that cannot help with a bundle that others judge by."""
-        said = [(worker.name, worker.refused.get(current.fingerprint)) for worker in pool.workers.values()]
-        return [f"{name} refused bundle {current.bundle}: {no.why}" for name, no in said if no]
 
     def product(self, name: str, product: str, pool: Pool) -> str:
         """Switch a station's product; returns why not, empty if done."""

@@ -18,6 +18,8 @@ class Bookmark:
 
     def __init__(self, path: Path, session: str) -> None:
         self._path, self._session = path, session.encode("ascii").ljust(_SESSION, b"\0")
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)  # once: `write` is asked for every part
 
     def read(self) -> str:
         """Return the name that was written last in this session; empty if none was."""
@@ -30,7 +32,6 @@ class Bookmark:
     def write(self, name: str) -> None:
         """Keep a name. A disk that does not take it does not stop the line: a restart then repeats some pictures."""
         with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
             try:
                 os.pwrite(handle, (self._session + os.fsencode(name)).ljust(_RECORD, b"\0"), 0)
