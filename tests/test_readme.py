@@ -8,13 +8,13 @@ import pytest
 from inspectd.journal import schema
 from inspectd.plc import registers
 from inspectd.wire.channels import TABLE_1
-from inspectd.wire.messages import Reason
+from inspectd.wire.enums import Reason
 
 README = Path(__file__).parent.parent / "README.md"
 
 
 def reasons() -> str:
-    source = (README.parent / "inspectd/wire/messages.py").read_text(encoding="utf-8")
+    source = (README.parent / "inspectd/wire/enums.py").read_text(encoding="utf-8")
     said = dict(re.findall(r"^    ([A-Z_]+) = \d+  # (.+)$", source, re.MULTILINE))
     rows = [f"| {reason.value} | {reason.name.lower()} | {said[reason.name]} |" for reason in Reason if reason]
     return "\n".join(["| code | reason | meaning |", "|---|---|---|", *rows])

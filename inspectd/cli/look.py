@@ -13,7 +13,7 @@ import typer
 from inspectd.cli import options, screen
 from inspectd.cli.options import CONFIG, option
 from inspectd.errors import BadInput, ConfigError
-from inspectd.wire.messages import LineOutcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
 
 _SHOWN = 50  # rows on the terminal unless asked for
 _VERDICTS = "PASS, FAIL or UNDECIDED"

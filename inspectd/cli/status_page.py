@@ -4,7 +4,7 @@ from rich.table import Table
 
 from inspectd.cli import screen
 from inspectd.supervisor.status import Counts, Status
-from inspectd.wire.messages import HealthState, LineOutcome
+from inspectd.wire.enums import HealthState, LineOutcome
 
 _COLOURS = {HealthState.OK: "green", HealthState.DEGRADED: "yellow", HealthState.FAULT: "red"}
 _VERDICTS = ("triggers", "pass", "fail", "undecided", "in_flight")

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from inspectd.demo.tally import Read
 from inspectd.errors import MissingExtra, PlcError
-from inspectd.wire.messages import Reason
+from inspectd.wire.enums import Reason
 
 
 @dataclass(frozen=True)

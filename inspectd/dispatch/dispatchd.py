@@ -19,6 +19,7 @@ from inspectd.dispatch.spool import Spool
 from inspectd.dispatch.stations import Stations, policies
 from inspectd.dispatch.troubles import Troubles
 from inspectd.wire.child import Child, Seat
+from inspectd.wire.enums import HealthState, Reason, Verdict
 from inspectd.wire.messages import (
     Ack,
     Answer,
@@ -27,7 +28,6 @@ from inspectd.wire.messages import (
     Closed,
     DeliveryAck,
     Frame,
-    HealthState,
     Hold,
     KeptPicture,
     Key,
@@ -37,11 +37,9 @@ from inspectd.wire.messages import (
     Outcome,
     Place,
     PlcState,
-    Reason,
     Shoot,
     SourceState,
     Trigger,
-    Verdict,
     Work,
     WorkerState,
     WorkItem,

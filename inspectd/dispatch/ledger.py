@@ -13,19 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inspectd.wire.messages import (
-    Answer,
-    Checkpoint,
-    Closed,
-    Key,
-    Late,
-    LineOutcome,
-    Opened,
-    Outcome,
-    Reason,
-    Trigger,
-    Verdict,
-)
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Answer, Checkpoint, Closed, Key, Late, Opened, Outcome, Trigger
 
 MS = 1_000_000
 REMEMBERED = 1_000  # closed keys kept to record a late score; beyond that it is only counted

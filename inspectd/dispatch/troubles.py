@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from inspectd.dispatch.ledger import Fact
-from inspectd.wire.messages import Closed, Reason
+from inspectd.wire.enums import Reason
+from inspectd.wire.messages import Closed
 
 
 class Troubles:

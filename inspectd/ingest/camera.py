@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from inspectd.wire.messages import Reason
+from inspectd.wire.enums import Reason
 
 Pixels = npt.NDArray[np.uint8]
 

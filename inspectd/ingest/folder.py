@@ -14,7 +14,7 @@ from inspectd.errors import BadImage, CameraError
 from inspectd.ingest.bookmark import Bookmark
 from inspectd.ingest.camera import Shot
 from inspectd.text import printable
-from inspectd.wire.messages import Reason
+from inspectd.wire.enums import Reason
 
 
 class FolderCamera:

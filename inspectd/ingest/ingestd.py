@@ -15,20 +15,8 @@ from inspectd.ingest.camera import Camera, Pixels, Shot
 from inspectd.ingest.folder import FolderCamera
 from inspectd.station.schema import Roi
 from inspectd.wire.child import Child, Seat
-from inspectd.wire.messages import (
-    Ack,
-    Beat,
-    Frame,
-    HealthState,
-    Key,
-    NoFrame,
-    Order,
-    Place,
-    Reason,
-    Shoot,
-    SourceState,
-    Trigger,
-)
+from inspectd.wire.enums import HealthState, Reason
+from inspectd.wire.messages import Ack, Beat, Frame, Key, NoFrame, Order, Place, Shoot, SourceState, Trigger
 from inspectd.wire.outbox import Outbox
 from inspectd.wire.sockets import Hub
 

@@ -13,7 +13,7 @@ from inspectd.journal.syncer import Syncer
 from inspectd.station.schema import Retention
 from inspectd.station.state import StateDir
 from inspectd.wire.child import Child, Seat
-from inspectd.wire.messages import HealthState
+from inspectd.wire.enums import HealthState
 from inspectd.wire.sockets import Hub
 
 _TURN_MS = 5  # and the sync itself: while records come, under the 10 ms that a power cut may cost

@@ -14,7 +14,7 @@ from inspectd.image import U8, U16, Colour
 from inspectd.journal import table
 from inspectd.journal.reader import Part, Reader
 from inspectd.text import printable
-from inspectd.wire.messages import LineOutcome, Verdict
+from inspectd.wire.enums import LineOutcome, Verdict
 
 _STEPS = (
     ("opened_ms", "trigger in the ledger"),

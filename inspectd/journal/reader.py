@@ -20,7 +20,8 @@ from inspectd.errors import BadInput, JournalError
 from inspectd.journal import gaps, pictures, schema
 from inspectd.journal.gaps import Gap, Span
 from inspectd.station.state import StateDir
-from inspectd.wire.messages import Commanded, Key, LineOutcome, Verdict
+from inspectd.wire.enums import LineOutcome, Verdict
+from inspectd.wire.messages import Commanded, Key
 
 _NEAR = 5  # similar names in an error
 _NAMES_COMPARED = 5_000  # newest part ids that a mistyped one is compared with

@@ -10,7 +10,8 @@ from enum import Enum, auto
 
 from inspectd.plc.registers import NOTHING, UINT16_MAX, Command, Control, Image, Status
 from inspectd.plc.results import Results, Shown, per_mille
-from inspectd.wire.messages import Key, Opened, Reason, StationBeat, Verdict
+from inspectd.wire.enums import Reason, Verdict
+from inspectd.wire.messages import Key, Opened, StationBeat
 
 _MS = 1_000_000
 STALE_NS = 300 * _MS  # three beats of dispatch

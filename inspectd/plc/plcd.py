@@ -18,7 +18,8 @@ from inspectd.plc.registers import Image
 from inspectd.plc.source import Source
 from inspectd.station.schema import Station
 from inspectd.wire.child import Child, Seat
-from inspectd.wire.messages import Closed, Command, HealthState, Opened, Reply
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Closed, Command, Opened, Reply
 from inspectd.wire.sockets import Hub
 
 TURN_MS = 50.0  # longest sleep of the work loop

@@ -14,7 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from inspectd.plc.registers import UINT16_MAX
-from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, Outcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Closed, Key, Opened, Outcome
 
 QUEUE = 8  # results that wait behind the one shown, as in commercial smart cameras
 REMEMBERED = 10_000  # settled keys, so that a repeated Opened or Closed changes nothing

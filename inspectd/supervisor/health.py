@@ -11,7 +11,8 @@ from prometheus_client.registry import Collector
 from inspectd.errors import DaemonError
 from inspectd.supervisor.life import Life, Phase, S
 from inspectd.supervisor.status import Overall, Status
-from inspectd.wire.messages import Beat, HealthState
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Beat
 
 BEAT_FRESH_NS = 1 * S  # it comes every 100 ms; plcd, which must be quicker, allows 300 ms
 _SEVERITY = {HealthState.OK: 0, HealthState.DEGRADED: 1, HealthState.FAULT: 2}

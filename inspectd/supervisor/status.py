@@ -6,7 +6,8 @@ from typing import TypedDict
 from msgspec import Struct
 
 from inspectd.supervisor.life import Life, S
-from inspectd.wire.messages import HealthState, StationBeat
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import StationBeat
 
 Counts = dict[str, float]
 

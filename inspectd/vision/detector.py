@@ -22,7 +22,7 @@ from inspectd.vision.golden import check_golden
 from inspectd.vision.member import AtWork, Layer, Placed
 from inspectd.vision.methods import Judged, judges
 from inspectd.vision.view import Lens, View
-from inspectd.wire.messages import Verdict
+from inspectd.wire.enums import Verdict
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspectd.vision.bundle import PictureSpec
-from inspectd.wire.messages import Reason
+from inspectd.wire.enums import Reason
 
 _HINT = "set the camera as before, or calibrate the station again"
 

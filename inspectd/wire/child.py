@@ -12,7 +12,8 @@ from pathlib import Path
 from inspectd import clock
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
-from inspectd.wire.messages import Done, Health, HealthState, Order
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Done, Health, Order
 from inspectd.wire.sockets import Hub
 
 REPORT_EVERY_NS = 200 * clock.MS

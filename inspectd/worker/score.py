@@ -11,7 +11,8 @@ from inspectd.vision import detector as vision
 from inspectd.vision import guards
 from inspectd.vision.detector import Detector, Result
 from inspectd.wire import codec
-from inspectd.wire.messages import Answer, Reason, WorkItem
+from inspectd.wire.enums import Reason
+from inspectd.wire.messages import Answer, WorkItem
 
 Pixels = npt.NDArray[np.uint8]
 Heat = npt.NDArray[np.uint16]

@@ -8,7 +8,8 @@ import msgspec
 from inspectd import clock, log
 from inspectd.vision.detector import Detector
 from inspectd.wire.child import Child, Seat
-from inspectd.wire.messages import Answers, BundleRef, HealthState, Held, Hold, Refusal, Work, WorkerState
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Answers, BundleRef, Held, Hold, Refusal, Work, WorkerState
 from inspectd.wire.sockets import Envelope, Hub
 from inspectd.worker.loader import Loader
 from inspectd.worker.score import score

@@ -16,7 +16,8 @@ from inspectd.vision.backbone import Backbone
 from inspectd.vision.detector import Detector
 from inspectd.vision.member import Placed
 from inspectd.vision.methods.patchcore import PatchCore
-from inspectd.wire.messages import Key, Reason, WorkItem
+from inspectd.wire.enums import Reason
+from inspectd.wire.messages import Key, WorkItem
 from inspectd.worker.score import score
 from tests.calibration import parts
 from tests.calibration.parts import METHOD

@@ -10,7 +10,8 @@ from inspectd.journal import rows, schema
 from inspectd.station.state import StateDir
 from inspectd.vision import bundle
 from inspectd.vision.bundle import FoundThreshold
-from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, Outcome, Verdict
+from inspectd.wire.enums import LineOutcome, Verdict
+from inspectd.wire.messages import Closed, Key, Opened, Outcome
 from tests.cli.typed import inspectd
 from tests.vision import make
 

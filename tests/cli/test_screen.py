@@ -4,7 +4,8 @@ import pytest
 
 from inspectd.cli import screen, status_page
 from inspectd.supervisor.status import Overall, ProcessStatus, SourceStatus, Status
-from inspectd.wire.messages import HealthState, StationBeat
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import StationBeat
 
 STATUS = Status(
     pid=7,

@@ -2,7 +2,8 @@
 
 from inspectd.dispatch.deliveries import MS, Deliveries
 from inspectd.dispatch.ledger import Assigned, Ledger, Policy
-from inspectd.wire.messages import Closed, DeliveryAck, Key, LineOutcome, Opened, Reason, Trigger
+from inspectd.wire.enums import LineOutcome, Reason
+from inspectd.wire.messages import Closed, DeliveryAck, Key, Opened, Trigger
 
 
 class Wire:

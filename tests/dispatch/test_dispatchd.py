@@ -12,6 +12,7 @@ from inspectd.dispatch.spool import Spool
 from inspectd.station.schema import Camera, Config, Line, Plc, PlcBlock, Station
 from inspectd.station.state import Current, StateDir
 from inspectd.wire.child import Seat
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
 from inspectd.wire.messages import (
     Ack,
     Answer,
@@ -23,17 +24,14 @@ from inspectd.wire.messages import (
     Held,
     Hold,
     Key,
-    LineOutcome,
     NoFrame,
     Opened,
     Order,
     Outcome,
     PlcState,
-    Reason,
     Shoot,
     SourceState,
     Trigger,
-    Verdict,
     Work,
     WorkerState,
 )

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from inspectd.dispatch.latency import BOUNDS_MS, Latency
-from inspectd.wire.messages import Closed, Key, LineOutcome, Outcome, Verdict
+from inspectd.wire.enums import LineOutcome, Verdict
+from inspectd.wire.messages import Closed, Key, Outcome
 
 
 def closed(ms: float, station: str = "lid") -> Closed:

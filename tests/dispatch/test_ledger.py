@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspectd.dispatch.ledger import Assigned, Ledger, Policy
-from inspectd.wire.messages import Answer, Closed, Key, Late, LineOutcome, Opened, Outcome, Reason, Trigger, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Answer, Closed, Key, Late, Opened, Outcome, Trigger
 
 MS = 1_000_000
 POLICIES = {"a": Policy(100, 10, "line1"), "b": Policy(50, 10, "")}

@@ -1,7 +1,8 @@
 """A station whose last part had no verdict says why, until a part has one again."""
 
 from inspectd.dispatch.troubles import Troubles
-from inspectd.wire.messages import Closed, Key, LineOutcome, Outcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Closed, Key, Outcome
 
 
 def closed(station: str, verdict: Verdict, reason: Reason = Reason.NONE) -> Closed:

@@ -9,7 +9,7 @@ from inspectd import image
 from inspectd.errors import CameraError
 from inspectd.ingest.bookmark import Bookmark
 from inspectd.ingest.folder import FolderCamera
-from inspectd.wire.messages import Reason
+from inspectd.wire.enums import Reason
 
 MS = 1_000_000
 

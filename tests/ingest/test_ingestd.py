@@ -11,7 +11,8 @@ from inspectd import image
 from inspectd.ingest.ingestd import cut, main
 from inspectd.station.schema import Camera, Config, Line, Roi, Station
 from inspectd.wire.child import Seat
-from inspectd.wire.messages import Ack, Beat, Frame, NoFrame, Order, Place, Reason, SourceState, StationBeat, Trigger
+from inspectd.wire.enums import Reason
+from inspectd.wire.messages import Ack, Beat, Frame, NoFrame, Order, Place, SourceState, StationBeat, Trigger
 from inspectd.wire.sockets import Hub
 from tests.support import receive, send, until
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from inspectd.journal.records import Record, pack
 from inspectd.journal.segments import path_of
-from inspectd.wire.messages import Checkpoint, Closed, Key, LineOutcome, Opened, Outcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Checkpoint, Closed, Key, Opened, Outcome
 
 NOON = 1_790_000_000 * 1_000_000_000  # ns UTC; a Monday in 2026
 DAY_NS = 86_400 * 1_000_000_000

@@ -18,7 +18,8 @@ from inspectd.journal import journald, schema, segments
 from inspectd.journal.reader import Reader
 from inspectd.station.schema import Retention
 from inspectd.station.state import StateDir
-from inspectd.wire.messages import Health, HealthState, KeptPicture
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Health, KeptPicture
 from inspectd.wire.sockets import Hub
 from tests import support
 from tests.journal.make import DAY_NS, checkpoint, closed, key, life, opened, outcome

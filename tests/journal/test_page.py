@@ -12,7 +12,7 @@ from inspectd.journal import page, rows, schema
 from inspectd.journal.pictures import map_path, picture_path
 from inspectd.journal.reader import Part, Reader
 from inspectd.station.state import StateDir
-from inspectd.wire.messages import LineOutcome, Verdict
+from inspectd.wire.enums import LineOutcome, Verdict
 from tests.journal.make import NOON, key, life
 from tests.journal.test_table import GUARDED, OPEN, PASSED
 

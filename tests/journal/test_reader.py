@@ -16,7 +16,7 @@ from inspectd.journal.pictures import map_path, picture_path
 from inspectd.journal.reader import Reader
 from inspectd.journal.records import Record
 from inspectd.station.state import StateDir
-from inspectd.wire.messages import LineOutcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
 from tests.journal.make import DAY_NS, NOON, closed, key, life, opened, outcome
 
 YESTERDAY, TODAY = "2026-09-20", "2026-09-21"

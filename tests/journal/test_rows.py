@@ -10,7 +10,8 @@ import pytest
 
 from inspectd.journal import rows, schema
 from inspectd.journal.segments import Position
-from inspectd.wire.messages import Checkpoint, Closed, Commanded, Late, LineOutcome, Opened, Outcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Checkpoint, Closed, Commanded, Late, Opened, Outcome
 from tests.journal.make import DAY_NS, NOON, checkpoint, closed, key, opened, outcome
 
 FACTS = [opened(key(1)), closed(key(1)), outcome(key(1)), Late(key=key(1), utc_ns=NOON, score=2.5, late_ms=250.0)]

@@ -8,7 +8,8 @@ import msgspec
 
 from inspectd.journal import table
 from inspectd.journal.reader import Part
-from inspectd.wire.messages import Commanded, LineOutcome, Verdict
+from inspectd.wire.enums import LineOutcome, Verdict
+from inspectd.wire.messages import Commanded
 from tests.journal.make import NOON
 
 PASSED = Part(

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from inspectd.wire.messages import LineOutcome, Verdict
+from inspectd.wire.enums import LineOutcome, Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

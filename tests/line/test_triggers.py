@@ -10,7 +10,7 @@ import pytest
 from pyModbusTCP.client import ModbusClient
 
 from inspectd.journal.reader import Reader
-from inspectd.wire.messages import LineOutcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
 from tests.support import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]

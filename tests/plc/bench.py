@@ -2,7 +2,8 @@
 
 from inspectd.plc.handshake import Fire, Handshake, Select, Terms
 from inspectd.plc.registers import Command, Control, Image, Status
-from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, StationBeat
+from inspectd.wire.enums import LineOutcome
+from inspectd.wire.messages import Closed, Key, Opened, StationBeat
 from tests.plc import facts
 from tests.plc.facts import MS, START_NS
 

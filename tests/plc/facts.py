@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from inspectd.wire.messages import Closed, Key, Opened, Reason, StationBeat, Verdict
+from inspectd.wire.enums import Reason, Verdict
+from inspectd.wire.messages import Closed, Key, Opened, StationBeat
 
 MS = 1_000_000
 START_NS = 1_000_000 * MS

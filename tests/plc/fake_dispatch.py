@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from inspectd import clock
+from inspectd.wire.enums import LineOutcome
 from inspectd.wire.messages import (
     Beat,
     Command,
@@ -12,7 +13,6 @@ from inspectd.wire.messages import (
     Done,
     Health,
     Key,
-    LineOutcome,
     Message,
     Order,
     Outcome,

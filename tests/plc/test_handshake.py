@@ -7,7 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from inspectd.plc.handshake import Fire, Select
 from inspectd.plc.registers import Command, Control, Image, Status
-from inspectd.wire.messages import Closed, Key, LineOutcome, Opened, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Closed, Key, Opened
 from tests.plc.bench import Bench
 from tests.plc.facts import MS, START_NS, beat, closed, key, opened
 

@@ -8,7 +8,8 @@ import pytest
 from inspectd import clock
 from inspectd.plc.link import Link
 from inspectd.plc.source import Source
-from inspectd.wire.messages import Ack, DeliveryAck, Key, LineOutcome, Outcome, PlcState, SourceState, Trigger
+from inspectd.wire.enums import LineOutcome
+from inspectd.wire.messages import Ack, DeliveryAck, Key, Outcome, PlcState, SourceState, Trigger
 from inspectd.wire.sockets import Hub
 from tests.plc.facts import STATION, closed, key, opened
 from tests.plc.fake_dispatch import FakeDispatch

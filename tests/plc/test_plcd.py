@@ -12,7 +12,8 @@ from pyModbusTCP.client import ModbusClient
 from inspectd import clock
 from inspectd.demo.client import Peer
 from inspectd.plc.registers import HOLDING_STRIDE, INPUT_STRIDE, Command, Image, Status, decode
-from inspectd.wire.messages import Ack, DeliveryAck, Done, Key, LineOutcome, Reason, SourceState, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from inspectd.wire.messages import Ack, DeliveryAck, Done, Key, SourceState
 from tests.plc.facts import STATION, beat, closed, opened
 from tests.plc.fake_dispatch import FakeDispatch
 from tests.plc.ports import client, free_address

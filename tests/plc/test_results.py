@@ -6,7 +6,7 @@ import pytest
 
 from inspectd.plc.registers import UINT16_MAX, Command, Status
 from inspectd.plc.results import QUEUE, Result, per_mille
-from inspectd.wire.messages import LineOutcome, Reason, Verdict
+from inspectd.wire.enums import LineOutcome, Reason, Verdict
 from tests.plc.bench import Bench, shows
 from tests.plc.facts import MS, START_NS, beat, closed, key, opened
 

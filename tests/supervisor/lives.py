@@ -5,7 +5,8 @@ from typing import Any
 
 from inspectd.supervisor.life import Life, S
 from inspectd.supervisor.processes import TABLE_2, Row
-from inspectd.wire.messages import Health, HealthState
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Health
 
 
 def row(name: str, subject: str = "", **changes: Any) -> Row:

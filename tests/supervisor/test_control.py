@@ -16,7 +16,8 @@ from inspectd.supervisor.orders import Orders
 from inspectd.supervisor.status import Overall, Status
 from inspectd.vision import bundle
 from inspectd.vision.bundle import Manifest, Member, PictureSpec
-from inspectd.wire.messages import Command, Done, HealthState, Order, Reply
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Command, Done, Order, Reply
 from inspectd.wire.sockets import Hub, Port
 from tests.supervisor.daemon import config
 from tests.supervisor.lives import seconds, up

@@ -10,7 +10,8 @@ from inspectd.supervisor import health, status
 from inspectd.supervisor.health import Metrics, Pulse
 from inspectd.supervisor.life import Life, Told
 from inspectd.supervisor.status import Overall, Status
-from inspectd.wire.messages import Beat, Closed, HealthState, Key, LineOutcome, Outcome, Verdict
+from inspectd.wire.enums import HealthState, LineOutcome, Verdict
+from inspectd.wire.messages import Beat, Closed, Key, Outcome
 from tests.supervisor import lives as make
 from tests.supervisor.lives import seconds
 

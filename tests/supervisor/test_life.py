@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspectd.supervisor.life import Life, Phase, Told
-from inspectd.wire.messages import HealthState
+from inspectd.wire.enums import HealthState
 from tests.supervisor.lives import health, row, seconds
 
 

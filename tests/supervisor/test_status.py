@@ -2,7 +2,7 @@
 
 from inspectd.supervisor import status
 from inspectd.supervisor.life import Life
-from inspectd.wire.messages import HealthState
+from inspectd.wire.enums import HealthState
 from tests.supervisor.lives import health, row, seconds
 
 COUNTERS = {"in_flight": 1.0, "station.a.triggers": 5.0, "station.a.outcome.fail_safe(late)": 2.0, "station.a-b.pass": 3.0}

@@ -15,7 +15,8 @@ import pytest
 from inspectd.errors import DaemonError
 from inspectd.supervisor import supervise
 from inspectd.supervisor.health import Metrics
-from inspectd.wire.messages import Command, HealthState, Reply
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Command, Reply
 from inspectd.wire.sockets import Hub
 from tests.supervisor import daemon as driver
 from tests.supervisor.conftest import Daemon, alive

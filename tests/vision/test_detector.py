@@ -10,7 +10,7 @@ from inspectd.vision import bundle
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Bundle
 from inspectd.vision.detector import Detector, judge, label
-from inspectd.wire.messages import Verdict
+from inspectd.wire.enums import Verdict
 from tests.vision import make
 
 

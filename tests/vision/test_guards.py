@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from inspectd.vision import guards
 from inspectd.vision.bundle import PictureSpec
-from inspectd.wire.messages import Reason
+from inspectd.wire.enums import Reason
 
 MONO = PictureSpec(camera_px=(40, 60), pixel_format="mono8")
 COLOUR = replace(MONO, pixel_format="rgb8")

@@ -10,7 +10,8 @@ from inspectd import clock
 from inspectd.station.schema import Config, Line
 from inspectd.wire import child
 from inspectd.wire.child import REPORT_EVERY_NS, Child, Seat
-from inspectd.wire.messages import Ack, Done, HealthState, Key, Order
+from inspectd.wire.enums import HealthState
+from inspectd.wire.messages import Ack, Done, Key, Order
 from inspectd.wire.sockets import Hub, Port
 from tests.support import receive, until
 

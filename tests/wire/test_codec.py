@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from inspectd.errors import WireError
 from inspectd.wire import codec
+from inspectd.wire.enums import HealthState, Reason, Verdict
 from inspectd.wire.messages import (
     Ack,
     Answer,
@@ -17,13 +18,10 @@ from inspectd.wire.messages import (
     Closed,
     Frame,
     Health,
-    HealthState,
     KeptPicture,
     Key,
     Message,
-    Reason,
     Trigger,
-    Verdict,
     Work,
     WorkItem,
 )

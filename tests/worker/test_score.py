@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from inspectd.wire.messages import Key, Reason, WorkItem
+from inspectd.wire.enums import Reason
+from inspectd.wire.messages import Key, WorkItem
 from inspectd.worker.score import score
 
 pytestmark = pytest.mark.slow  # a real bundle

@@ -8,7 +8,8 @@ import pytest
 
 from inspectd.station.schema import Camera, Config, Line, Roi, Station, Workers
 from inspectd.wire.child import Seat
-from inspectd.wire.messages import Answers, BundleRef, Hold, Key, Order, Reason, Work, WorkerState, WorkItem
+from inspectd.wire.enums import Reason
+from inspectd.wire.messages import Answers, BundleRef, Hold, Key, Order, Work, WorkerState, WorkItem
 from inspectd.wire.sockets import Hub
 from inspectd.worker.workerd import main
 from tests.support import receive, send, until
