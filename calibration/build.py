@@ -19,6 +19,7 @@ from calibration.progress import Progress, Silent, Timed
 from inspectd import clock
 from inspectd.errors import Interrupted
 from inspectd.station.schema import Config, Method
+from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
 from inspectd.vision import neighbours
 from inspectd.vision.bundle import Bundle, FoundThreshold, Manifest, Member
@@ -72,7 +73,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     neighbours.use_threads(1)  # calibration divides its work in larger pieces than matrix products
     timed = Timed(progress or Silent())
     try:
-        with release.scratch(state) as work:
+        with scratch(state) as work:
             cut = job.graphs(state.backbones)
             stored = [graphs.store(work, graph) for graph in cut]
             outcome = _learn(job, files, [work / f"{sha256}.onnx" for sha256 in stored], timed)

@@ -1,13 +1,9 @@
 """From what was learnt to a bundle on disk: golden pictures, versions, and publishing; whole and proven, or not at all."""
 
-import fcntl
 import importlib.metadata
 import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +14,8 @@ from calibration import defects, graphs
 from calibration.ensemble import Panel
 from calibration.features import U8, Mask
 from calibration.pictures import Sample
-from inspectd.errors import BadBundle, BadInput
+from inspectd.errors import BadBundle
+from inspectd.station.scratch import alone
 from inspectd.station.state import StateDir, replace, to_disk
 from inspectd.vision import bundle as bundles
 from inspectd.vision.backbone import Backbone
@@ -27,7 +24,6 @@ from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
 
 REPORT = "report.html"
-_SCRATCH = ".calibrate-"
 _TRIES = 8  # defects painted on a golden picture until one is rejected; else the one with the highest score is kept
 _LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
 
@@ -40,61 +36,6 @@ class Draft(NamedTuple):
     golden: Golden
     warnings: list[str]
     report: Callable[[Manifest, int], bytes]  # from the sealed manifest and the bundle's number
-
-
-@contextmanager
-def scratch(state: StateDir) -> Iterator[Path]:
-    """Lend a directory beside the bundles, gone at the end; BadInput if the state directory cannot be written.
-
-    What a calibration that was killed has left goes too: nobody holds its lock any more.
-    """
-    try:
-        state.root.mkdir(parents=True, exist_ok=True)
-        with _alone(state.root):
-            for left in state.root.glob(f"{_SCRATCH}*"):
-                _remove_left(left)
-            folder = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=state.root)
-            held = _lock(Path(folder.name), wait=False)
-    except OSError as error:
-        raise BadInput(
-            f"{state.root}: expected a state directory that can be written, got {error.strerror}; "
-            "check its rights, or give another with --state"
-        ) from error
-    try:
-        with folder as path:
-            yield Path(path)
-    finally:
-        os.close(held)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other calibrations out of a directory for a moment."""
-    held = _lock(folder, wait=True)
-    try:
-        yield
-    finally:
-        os.close(held)
-
-
-def _lock(folder: Path, wait: bool) -> int:
-    """Lock a directory until the handle is closed or its process is gone; OSError if it is locked and we do not wait."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
-
-
-def _remove_left(folder: Path) -> None:
-    try:
-        held = _lock(folder, wait=False)
-    except OSError:  # another calibration is at work in it
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    os.close(held)
 
 
 def golden(panel: Panel, samples: Sequence[Sample], seed: int, threshold: float) -> Golden:
@@ -135,7 +76,7 @@ def publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones: 
     `current` is not touched. BadBundle if that fails. Two calibrations that end at once publish one after the other: the
     number stands in the report.
     """
-    with _alone(state.root):
+    with alone(state.root):
         return _publish(draft, state, cut, backbones, work)
 
 

@@ -3,13 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from calibration import fitting, release
 from calibration.ensemble import Panel
 from calibration.features import Extractor, Features
-from inspectd.errors import BadInput
-from inspectd.station.state import StateDir
 from inspectd.vision.backbone import Backbone
 from tests.calibration import parts
 from tests.calibration.parts import METHOD
@@ -66,34 +63,3 @@ def test_versions_name_all_that_figures_depend_on() -> None:
     assert {"inspectd", "python", "numpy", "onnxruntime", "opencv-python-headless", "processor", "threads"} == set(found)
     assert all(found.values())
     assert found["threads"].startswith("3 (of ")
-
-
-def test_the_working_directory_is_gone_whatever_happens(state: StateDir) -> None:
-    """After an error, too."""
-    with release.scratch(state) as work:
-        assert work.parent == state.root
-    with pytest.raises(KeyError), release.scratch(state):
-        raise KeyError
-    assert list(state.root.iterdir()) == []
-
-
-def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    """A file in its way."""
-    (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(BadInput, match=r"file/state: expected a state directory"),
-        release.scratch(StateDir(tmp_path / "file/state")),
-    ):
-        pass
-
-
-def test_what_a_killed_calibration_left_goes_and_that_of_a_living_one_stays(state: StateDir) -> None:
-    """The lock tells them apart: a process that is gone holds none."""
-    left = state.root / ".calibrate-killed"
-    left.mkdir(parents=True)
-    (left / "graph.onnx").touch()
-    with release.scratch(state) as living, release.scratch(state) as second:
-        assert not left.exists()
-        assert living.is_dir()
-        assert second.is_dir()
-    assert list(state.root.iterdir()) == []
