@@ -56,9 +56,9 @@ def golden(panel: Panel, samples: Sequence[Sample], seed: int, threshold: float)
 
 
 def _painted(pixels: U8, kind: str, seed: int, inside: Mask | None) -> Iterator[U8]:
-    """Paint one defect after the other on a picture, each by another seed."""
+    """Paint one defect after the other on a picture, a fifth of its side large, each by another seed."""
     for t in range(_TRIES):
-        yield defects.add(pixels, kind, seed + t, inside)[0]
+        yield defects.make(kind, pixels, inside, max(4, min(pixels.shape[:2]) / 5), np.random.default_rng(seed + t))[0]
 
 
 def versions(threads: int) -> dict[str, str]:

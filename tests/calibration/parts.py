@@ -25,7 +25,7 @@ def part(seed: int, side: int = SIDE) -> NDArray[np.uint8]:
 
 def bad_part(seed: int, side: int = SIDE) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A part with a stain or a hole, and where."""
-    return defects.add(part(seed, side), ("blob", "missing")[seed % 2], seed)
+    return defects.make(("blob", "missing")[seed % 2], part(seed, side), None, side / 4, np.random.default_rng(seed))
 
 
 def write(folder: Path, pictures: dict[str, NDArray[np.uint8]]) -> Path:

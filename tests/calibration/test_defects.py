@@ -1,4 +1,4 @@
-"""Synthetic defects are seen, stay where they may be, and come again with their seed."""
+"""Synthetic defects are seen, stay where they may be, are as large as asked, and come again with their seed."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from calibration import defects
+from calibration.defects import KINDS
 
 
 def part(seed: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -16,45 +17,78 @@ def part(seed: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.clip(rows + rng.normal(0, 4, shape), 0, 255).astype(np.uint8)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(defects.KINDS), st.integers(0, 10_000), st.integers(16, 90), st.integers(16, 90), st.booleans())
-def test_a_defect_changes_the_picture_only_inside_the_mask(kind: str, seed: int, height: int, width: int, colour: bool) -> None:
-    """Whatever the size and colour: same shape and type, a visible change, none outside the mask, and `where` says where."""
+def made(kind: str, picture: NDArray[np.uint8], seed: int, size_px: float = 12, mask: NDArray[np.bool_] | None = None):
+    """One defect by a seed."""
+    return defects.make(kind, picture, mask, size_px, np.random.default_rng(seed))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(KINDS), st.integers(0, 10_000), st.integers(16, 90), st.integers(16, 90), st.booleans(),
+    st.floats(1, 80), st.integers(1, 12),
+)  # fmt: skip
+def test_a_defect_changes_the_picture_only_inside_the_mask(
+    kind: str, seed: int, height: int, width: int, colour: bool, size_px: float, room: int
+) -> None:
+    """Whatever the sizes and colour: same shape and type, a visible change, none outside the mask, and it is told where."""
     image = part(seed, (height, width, 3) if colour else (height, width))
     inside = np.zeros((height, width), bool)
-    inside[height // 4 : height // 4 + 8, width // 4 : width // 4 + 8] = True
+    inside[height // 4 : height // 4 + room, width // 4 : width // 4 + room] = True
     before = image.copy()
-    changed, where = defects.add(image, kind, seed, inside)
-    assert changed.dtype == np.uint8
-    assert changed.shape == image.shape
+    changed, where = made(kind, image, seed, size_px, inside)
     assert np.array_equal(image, before)
-    differs = np.abs(changed.astype(int) - image).reshape(height, width, -1).max(axis=2)
-    assert np.array_equal(where, differs > 0)
-    assert differs.max() >= 10
-    assert not (where & ~inside).any()
+    assert changed.shape == image.shape
+    assert changed.dtype == np.uint8
+    assert where.any()
+    assert not where[~inside].any()
+    assert np.array_equal(np.any((changed != image).reshape(height, width, -1), axis=2), where)
 
 
-@pytest.mark.parametrize("kind", defects.KINDS)
-@pytest.mark.parametrize("level", [0, 127, 255])
-def test_a_defect_shows_on_a_picture_of_one_level(kind: str, level: int) -> None:
-    """Black, grey and white parts can be marked, too, and no more than a third of the picture is."""
-    changed, where = defects.add(np.full((60, 80), level, np.uint8), kind, 3)
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 10_000), st.sampled_from([3, 5, 8, 13, 22, 37, 64]))
+def test_a_defect_is_as_large_as_asked(kind: str, seed: int, size_px: int) -> None:
+    """Its extent is never more than the size, and its diagonal never less than half of it; a picture with room cuts nothing."""
+    _, where = made(kind, part(seed, (128, 160)), seed, size_px)
+    rows, columns = (np.ptp(places) + 1 for places in np.nonzero(where))
+    assert max(rows, columns) <= size_px
+    assert np.hypot(rows, columns) >= 0.5 * size_px
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 10_000), st.integers(3, 20))
+def test_a_defect_lies_in_the_part_as_a_whole_where_there_is_room(kind: str, seed: int, size_px: int) -> None:
+    """With a mask that has room for it in one place, it is what it would be without a mask's edge."""
+    image, inside = part(seed, (64, 64)), np.zeros((64, 64), bool)
+    inside[30 : 30 + size_px, 20 : 20 + size_px] = True
+    inside[:4] = True  # a strip without room
+    _, where = made(kind, image, seed, size_px, inside)
+    assert not where[:4].any() or size_px <= 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("size_px", [3, 20])
+def test_a_defect_shows_even_on_a_picture_of_one_level(kind: str, level: int, size_px: int) -> None:
+    """Black, grey or white: there is always room to be lighter or darker."""
+    changed, where = made(kind, np.full((60, 80), level, np.uint8), 3, size_px)
+    assert where.sum() >= 3
     assert np.abs(changed.astype(int) - level).max() >= 10
-    assert 0 < where.mean() < 1 / 3
 
 
-@pytest.mark.parametrize("kind", defects.KINDS)
-def test_the_seed_decides(kind: str) -> None:
-    """The same seed paints the same defect, another seed another one."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_defect(kind: str) -> None:
+    """Seeded: the same again, and another one for another seed."""
     image = part(0, (64, 64))
-    assert np.array_equal(defects.add(image, kind, 1)[0], defects.add(image, kind, 1)[0])
-    assert not np.array_equal(defects.add(image, kind, 1)[0], defects.add(image, kind, 2)[0])
+    assert np.array_equal(made(kind, image, 1)[0], made(kind, image, 1)[0])
+    assert not np.array_equal(made(kind, image, 1)[0], made(kind, image, 2)[0])
 
 
-def test_unknown_kinds_and_empty_masks_are_refused() -> None:
-    """Both name what was expected."""
+def test_unknown_kinds_impossible_sizes_and_empty_masks_are_refused() -> None:
+    """Each names what was expected."""
     image = part(0, (32, 32))
     with pytest.raises(ValueError, match="expected one of cut_paste"):
-        defects.add(image, "rust", 0)
+        made("rust", image, 0)
+    with pytest.raises(ValueError, match=r"at least 1 pixel, got 0\.5"):
+        made("blob", image, 0, 0.5)
     with pytest.raises(ValueError, match="empty"):
-        defects.add(image, "blob", 0, np.zeros((32, 32), bool))
+        made("blob", image, 0, 5, np.zeros((32, 32), bool))
