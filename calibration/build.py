@@ -1,13 +1,11 @@
 """The calibration of a station, top to bottom: pictures, patch vectors, banks, threshold, bundle, report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from calibration import bank, ensemble, findings, fitting, graphs, memory, pictures, release, report
 from calibration.ensemble import Learnt, Opinions, Panel, Pupil
@@ -22,7 +20,7 @@ from inspectd.station.schema import Config, Method
 from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
 from inspectd.vision import neighbours
-from inspectd.vision.bundle import Bundle, FoundThreshold, Manifest, Member
+from inspectd.vision.bundle import Bundle, FoundThreshold, Manifest
 
 _SHOWN = 9  # pictures in each sheet of the report
 
@@ -125,7 +123,7 @@ def _draft(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> release.Dr
     good, bad = _named(found.good, outcome.learnt.good), _named(found.bad, outcome.bad)
     told = _doubts(outcome.learnt.panel) + findings.warnings(verdict, good, bad, found.repeated, blind)
     page = partial(_report, outcome, told)
-    return release.Draft(_manifest(job, outcome, seconds), _arrays(outcome.learnt.panel), golden, told, page)
+    return release.Draft(_manifest(job, outcome, seconds), outcome.learnt.panel.arrays, golden, told, page)
 
 
 def _doubts(panel: Panel) -> list[str]:
@@ -155,7 +153,7 @@ def _manifest(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> Manifes
     return Manifest(
         station=job.station.station,
         product=job.product,
-        members=tuple(_members(outcome.learnt.panel)),
+        members=outcome.learnt.panel.described,
         picture=job.picture(everything[0]),
         threshold=active.value,
         thresholds={rule: FoundThreshold(**vars(found)) for rule, found in outcome.findings.thresholds.items()},
@@ -166,24 +164,6 @@ def _manifest(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> Manifes
         created=clock.utc_text(clock.utc_ns()),
         timings=seconds,
     )
-
-
-def _members(panel: Panel) -> Iterator[Member]:
-    """Describe each member as the manifest does."""
-    for i, (method, extractor) in enumerate(zip(panel.methods, panel.extractors, strict=True)):
-        yield Member(
-            method=method.kind, backbone=extractor.backbone.sha256, backbone_name=method.backbone, layers=method.layers,
-            patch=method.patch, input_px=method.size_px, stride=method.stride, tiling=method.tiling, score=method.score,
-            sigma=method.sigma, retrieve=method.retrieve, scale=panel.scales[i], weight=method.weight,
-            arrays={name: panel.role(i, name) for name in panel.fitted[i]},
-        )  # fmt: skip
-
-
-def _arrays(panel: Panel) -> dict[str, npt.NDArray[Any]]:
-    """Return the bundle's arrays by role."""
-    mask = panel.extractors[0].mask
-    arrays = {panel.role(i, name): array for i, fitted in enumerate(panel.fitted) for name, array in fitted.items()}
-    return arrays | ({} if mask is None else {"mask": mask.astype(np.uint8)})
 
 
 def _sheet(panel: Panel, samples: list[Sample], said: Opinions, order: Indices) -> list[report.Shown]:

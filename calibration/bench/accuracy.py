@@ -17,7 +17,7 @@ from calibration.layout import Layout
 from calibration.pictures import Sample
 from calibration.progress import Progress, Silent
 from inspectd.errors import BadInput
-from inspectd.station.schema import Method
+from inspectd.station.schema import Ensemble, Method
 from inspectd.vision import neighbours
 
 _AVERAGED = (
@@ -59,7 +59,7 @@ class Bench:
             for folder in layout.categories(root, category)
         ]
 
-    def measure(self, method: Method, shots: int | None = None) -> Figures:
+    def measure(self, method: Ensemble | Method, shots: int | None = None) -> Figures:
         """Return the figures of a method that learns from all good pictures, or from a few of them.
 
         Keys as `evaluate`'s, at the F1-optimal threshold of each seed and category: means over the seeds and then over the
@@ -83,12 +83,12 @@ class Bench:
         """Return how many good patches there are of a category, the smallest."""
         return min(len(one.train) for one in self.categories) * learnt.extractor(method, self._machine).patches
 
-    def _run(self, one: Category, method: Method, shots: int | None, seed: int) -> Figures:
+    def _run(self, one: Category, method: Ensemble | Method, shots: int | None, seed: int) -> Figures:
         """Learn from the good pictures and judge the test pictures."""
         judge = learnt.learn(method, one.few(shots, seed), seed, self._machine, self._progress)
         return evaluate.figures(evaluate.collect(one.tests, judge.see, None, self._progress), None)
 
-    def _settings(self, method: Method, shots: int | None) -> dict[str, Any]:
+    def _settings(self, method: Ensemble | Method, shots: int | None) -> dict[str, Any]:
         described: dict[str, Any] = msgspec.to_builtins(method)
         return described | {
             "seeds": self._seeds,
@@ -101,8 +101,8 @@ class Bench:
 
 
 def accuracy(
-    directory: Path, seeds: Sequence[int] = (0,), method: Method | None = None, backbones: Path | None = None, threads: int = 2,
-    progress: Progress | None = None, category: str | None = None,
+    directory: Path, seeds: Sequence[int] = (0,), method: Ensemble | Method | None = None, backbones: Path | None = None,
+    threads: int = 2, progress: Progress | None = None, category: str | None = None,
 ) -> Figures:  # fmt: skip
     """Return `Bench.measure`'s figures of one setting; `backbones` is where base graphs were added."""
     machine = Machine(backbones or directory, threads)

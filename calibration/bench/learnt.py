@@ -1,4 +1,4 @@
-"""A judge learnt from some pictures, as benchmarks need it: for pictures of any size, each resized to the input.
+"""Judges learnt from some pictures, as benchmarks need them: for pictures of any size, each resized to the input.
 
 A station's pictures are all of one size; those of a data set may vary (the magnetic tiles do).
 """
@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from msgspec.structs import replace
 
-from calibration import bank, fitting, graphs
+from calibration import bank, ensemble, graphs
+from calibration.ensemble import Panel, Pupil
 from calibration.evaluate import Seen
-from calibration.features import U8, Extractor, Features
+from calibration.features import MEMORY, U8, Extractor, Features
+from calibration.job import Options
 from calibration.pictures import Sample
 from calibration.progress import Progress
-from inspectd.station.schema import Method
-from inspectd.vision import methods
+from inspectd.station.schema import Ensemble, Method
+from inspectd.vision import member
 from inspectd.vision.backbone import Backbone
-from inspectd.vision.member import Placed
+from inspectd.vision.member import Layer, Placed
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,18 @@ class Machine:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What one method has learnt from some good pictures."""
+    """What the members have learnt from some good pictures."""
 
-    method: Method
-    extractor: Extractor
-    arrays: methods.Arrays
-    judge: methods.Method
+    panel: Panel
 
     def see(self, pixels: U8) -> Seen:
         """Judge one picture; its heat map is worked out when asked for."""
-        view = self.extractor.view(pixels.shape[:2])
-        said = Placed(self.judge, self.method, view).judge(self.extractor.vectors([pixels]))
-        return Seen(float(said.scores[0]), lambda: view.heat(said.distances[0]))
+        panel, views = self.panel, [extractor.view(pixels.shape[:2]) for extractor in self.panel.extractors]
+        placed = map(Placed, panel.judges, panel.methods, views)
+        said = [one.judge(sees.vectors([pixels])) for one, sees in zip(placed, panel.extractors, strict=True)]
+        score = float(member.together(panel.shares, [one.scores for one in said])[0])
+        each = list(zip(panel.shares, said, views, strict=True))
+        return Seen(score, lambda: member.heat_map([Layer(share, one.distances[0], view.heat) for share, one, view in each]))
 
 
 def extractor(method: Method, machine: Machine) -> Extractor:
@@ -54,14 +55,21 @@ def extractor(method: Method, machine: Machine) -> Extractor:
     return Extractor(opened, method.size_px, stride=method.stride, tiling=method.tiling)
 
 
-def learn(method: Method, samples: Sequence[Sample], seed: int, machine: Machine, progress: Progress) -> Learnt:
-    """Learn from good pictures; a bank holds what was asked for, or all their patches if they are fewer."""
-    sees = extractor(method, machine)
-    asked = _within(method, len(samples) * sees.patches)
-    features = Features(sees, samples, seed, progress.stage("patch vectors", len(samples)))
-    advance = progress.stage("bank", fitting.steps(features, len(samples), asked))
-    arrays = fitting.fit(features, np.arange(len(samples)), asked, seed, advance)
-    return Learnt(asked, sees, arrays, fitting.judge(arrays, asked, sees))
+def learn(method: Method | Ensemble, samples: Sequence[Sample], seed: int, machine: Machine, progress: Progress) -> Learnt:
+    """Learn from good pictures; a bank holds what was asked for, or all their patches if they are fewer.
+
+    Several members need as many pictures as a calibration has folds, for their spreads: NotEnoughPictures.
+    """
+    share = MEMORY // len(method.members)
+
+    def pupil(asked: Method) -> Pupil:
+        sees = extractor(asked, machine)
+        within = _within(asked, len(samples) * sees.patches)
+        drawn = bank.candidates(within, len(samples) * sees.patches)
+        advance = progress.stage("patch vectors", len(samples))
+        return Pupil(within, sees, Features(sees, samples, seed, advance, share, drawn))
+
+    return Learnt(ensemble.learn_all(list(map(pupil, method.members)), Options.folds, seed, progress))
 
 
 def _within(method: Method, patches: int) -> Method:

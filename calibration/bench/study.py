@@ -16,7 +16,7 @@ from calibration.bench.accuracy import Bench
 from calibration.charts import Line, Panel
 from calibration.evaluate import Figures
 from inspectd.errors import BadInput
-from inspectd.station.schema import Method
+from inspectd.station.schema import Ensemble, Method
 
 _AXES = {"p": "patch size p", "layers": "layers", "sampler": "share of patches kept", "size": "input size, px"}
 _PATCHES: tuple[Literal[1, 3, 5, 7, 9], ...] = (1, 3, 5, 7, 9)
@@ -32,7 +32,7 @@ class Variant(NamedTuple):
 
     line: str
     at: str
-    method: Method
+    method: Ensemble | Method
     shots: int | None = None
 
     @property
@@ -42,16 +42,18 @@ class Variant(NamedTuple):
 
 
 def variants(
-    method: Method, shots: Sequence[int], what: str | None, backbones: Path, bench: Bench
+    method: Ensemble | Method, shots: Sequence[int], what: str | None, backbones: Path, bench: Bench
 ) -> tuple[list[Variant], str]:
     """Return what is measured and the name of the chart's x: so many good pictures each, or one setting changed.
 
-    BadInput if `what` is not one of the ablations.
+    BadInput if `what` is not one of the ablations, or there are several methods to ablate.
     """
     if what is None:
         return [Variant("", str(count), method, count) for count in shots], "good pictures"
     if what not in _AXES:
         raise BadInput(f"--ablate: expected one of {', '.join(_AXES)}, got {what}")
+    if isinstance(method, Ensemble):
+        raise BadInput(f"--ablate: expected a single method, got {len(method.members)} members; ablate one of them")
     return _ablation(what, method, backbones, bench), _AXES[what]
 
 

@@ -3,7 +3,7 @@
 The greedy order is worked out once: every prefix of it is the bank that a smaller count would have given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +14,15 @@ import numpy.typing as npt
 
 from calibration import coreset, fitting
 from calibration.bench import learnt
-from calibration.bench.accuracy import Category
+from calibration.bench.accuracy import Bench, Category
 from calibration.bench.learnt import Learnt, Machine
+from calibration.ensemble import Panel
 from calibration.features import F32, U8, Features, batches
 from calibration.progress import Progress
 from inspectd.errors import BadInput
 from inspectd.station.schema import Method
-from inspectd.vision import preprocess
-from inspectd.vision.bundle import Bundle, Manifest, Member, PictureSpec
+from inspectd.vision import neighbours, preprocess
+from inspectd.vision.bundle import Bundle, Manifest, PictureSpec
 from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
 from inspectd.vision.methods import Arrays, standardise
@@ -69,20 +70,17 @@ class Taught:
 
     def judge(self, method: Method, arrays: Arrays) -> Learnt:
         """Return a judge of pictures of any size."""
-        extractor = self.features.extractor
-        return Learnt(method, extractor, arrays, fitting.judge(arrays, method, extractor))
+        return Learnt(self._panel(method, arrays))
 
     def detector(self, method: Method, arrays: Arrays) -> Detector:
         """Return the detector that a worker would make of the same arrays, for pictures of the input's size."""
-        backbone = self.features.extractor.backbone
-        member = Member(
-            method=method.kind, backbone=backbone.sha256, backbone_name=method.backbone, layers=method.layers,
-            patch=method.patch, input_px=method.size_px, score=method.score, sigma=method.sigma, retrieve=method.retrieve,
-            arrays={name: name for name in arrays},
-        )  # fmt: skip
-        picture = PictureSpec(camera_px=method.size_px, pixel_format="rgb8")
-        manifest = Manifest(station="benchmark", members=(member,), picture=picture, threshold=1.0)
-        return Detector(Bundle(Path("benchmark"), manifest, arrays, _no_golden()), backbone)
+        panel, picture = self._panel(method, arrays), PictureSpec(camera_px=method.size_px, pixel_format="rgb8")
+        manifest = Manifest(station="benchmark", members=panel.described, picture=picture, threshold=1.0)
+        bundle = Bundle(Path("benchmark"), manifest, panel.arrays, _no_golden())
+        return Detector(bundle, self.features.extractor.backbone)
+
+    def _panel(self, method: Method, arrays: Arrays) -> Panel:
+        return Panel([method], [self.features.extractor], [arrays], [1.0])
 
 
 def taught(one: Category, pictures: int, method: Method, machine: Machine, seed: int, progress: Progress) -> Taught:
@@ -92,8 +90,10 @@ def taught(one: Category, pictures: int, method: Method, machine: Machine, seed:
     return Taught(method, Features(extractor, samples, seed, progress.stage("patch vectors", len(samples))), seed, progress)
 
 
-def only(categories: Sequence[Category]) -> Category:
-    """Return the one category; BadInput if there are several: figures of speed are of one."""
+def only(root: Path, category: str | None, machine: Machine, progress: Progress) -> Category:
+    """Read a data set of one category, and bound all threads; BadInput if there are several: figures of speed are of one."""
+    neighbours.use_threads(machine.threads)
+    categories = Bench(root, category, (0,), machine, progress).categories
     if len(categories) > 1:
         raise BadInput(f"--category: expected one of {', '.join(one.name for one in categories)}, got none; speed is of one")
     return categories[0]

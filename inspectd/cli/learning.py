@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from inspectd.cli import screen
-from inspectd.errors import BadInput, MissingExtra, Problem
-from inspectd.station import fields
+from inspectd.errors import BadInput, ConfigError, MissingExtra, Problem
+from inspectd.station import load
 from inspectd.station.document import Document
 from inspectd.station.load import plain
-from inspectd.station.schema import Config, Method
+from inspectd.station.schema import Config, Ensemble, Method
 from inspectd.station.state import Current, StateDir
 
 _WORST = 10  # pictures named on the terminal
@@ -54,6 +54,16 @@ def options(config: Config, rule: str | None, max_false_reject: str | None, hold
     return Options(threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share)
 
 
+def judging(which: str | None, settings: Sequence[str], **chosen: Any) -> Ensemble | Method:
+    """Return a method by its name and what was typed, or read all of it, members too, from a YAML file; BadInput."""
+    if which is None or Path(which).suffix not in (".yaml", ".yml"):
+        return method(settings, kind=which, **chosen)
+    typed = [f"--{name.replace('_', '-')}" for name, text in chosen.items() if text is not None] + ["--set"] * bool(settings)
+    if typed:
+        raise BadInput(f"--method {which}: expected every setting in the file, got {', '.join(typed)} too; write them there")
+    return load.judging(load.read_yaml(Path(which)))
+
+
 def method(settings: Sequence[str], **chosen: Any) -> Method:
     """Turn what was typed into a method's settings, KEY=VALUE last; BadInput with the bounds that they break."""
     data: dict[str, Any] = {name: _typed(name, text) for name, text in chosen.items() if text is not None}
@@ -66,10 +76,10 @@ def method(settings: Sequence[str], **chosen: Any) -> Method:
         for name in above:
             inside = inside.setdefault(name, {})
         inside[last] = _typed(last, text)
-    read = fields.read(Method, Document(Path("options"), data))
-    if read.value is None:
-        raise BadInput("\n".join(map(_as_option, read.document.problems)))
-    return read.value
+    try:
+        return cast("Method", load.judging(Document(Path("options"), {"method": data})))  # members cannot be typed
+    except ConfigError as error:
+        raise BadInput("\n".join(map(_as_option, error.problems))) from None
 
 
 def _typed(name: str, text: str) -> Any:
@@ -128,7 +138,7 @@ def learn(config: Config, station: str, good: Path, state: StateDir) -> None:
 
 def _as_option(wrong: Problem) -> str:
     """Write what is wrong with a setting as it was typed."""
-    name = wrong.key.partition(".")[0].replace("_", "-")
+    name = wrong.key.split(".")[1].replace("_", "-")
     return f"--{name}: expected {wrong.expected}, got {wrong.got}" + (f" ({wrong.hint})" if wrong.hint else "")
 
 

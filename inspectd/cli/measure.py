@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,7 +14,9 @@ from inspectd.station.schema import Method
 Data = Annotated[Path, option("--data", "DIR", "A data set laid out as MVTec AD, or one of its categories.")]
 Category = Annotated[str | None, option("--category", "NAME", "This category alone. (default: all)")]
 Threads = Annotated[int, option("--threads", "N", "Threads of each step.", min=1, max=64)]
-Kind = Annotated[str | None, option("--method", "KIND", "patchcore, padim or spade. (default: patchcore)")]
+Kind = Annotated[
+    str | None, option("--method", "KIND", "patchcore, padim or spade, or FILE.yaml with a station file's `method`.")
+]
 Backbone = Annotated[str | None, option("--backbone", "NAME", "See: inspectd backbone list. (default: lite0)")]
 Layers = Annotated[str | None, option("--layers", "A,B", "Layers of the backbone. (default: 4,10)")]
 InputPx = Annotated[str | None, option("--input-px", "PX", "Side of the input, or HEIGHT,WIDTH. (default: 224)")]
@@ -25,10 +27,6 @@ Settings = Annotated[list[str] | None, option("--set", "KEY=VALUE", "Any other k
 PeerPython = Annotated[
     Path, option("--peer-python", "PATH", "Python of an environment with anomalib, torch and torchvision.", dir_okay=False)
 ]
-
-if TYPE_CHECKING:
-    from calibration.bench.learnt import Machine
-    from calibration.bench.taught import Taught
 
 
 def accuracy(
@@ -62,8 +60,8 @@ def accuracy(
 
     if shots and ablate:
         raise BadInput("expected --shots or --ablate, got both; run them one after the other")
-    method = learning.method(
-        settings or (), kind=kind, backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score
+    method = learning.judging(
+        kind, settings or (), backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score
     )
     machine = Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars:
@@ -103,14 +101,13 @@ def speed(
     screen.need_place(json)
     from calibration.bench import search
     from calibration.bench import speed as bench
-    from calibration.bench.accuracy import Bench
     from calibration.bench.learnt import Machine
     from calibration.bench.taught import only
 
     method = learning.method(settings or ())
     machine = Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars:
-        one = only(Bench(data, category, (seed,), machine, bars).categories)
+        one = only(data, category, machine, bars)
         figures = bench.run(one, method, machine, bench.Size(train, rounds, tests, largest), seed, bars)
     show(bench.HEAD, bench.rows(figures), json)
     show(search.HEAD, search.rows(figures["search"]), json)
@@ -137,16 +134,18 @@ def coreset(
     """
     learning.need_extra()
     screen.need_place(json)
-    from calibration.bench import against
+    from calibration.bench import against, learnt
     from calibration.bench.learnt import Machine
     from calibration.bench.peer import Peer
+    from calibration.bench.taught import only, taught
 
     method = learning.method(settings or ())
     grid = against.Grid([round(n) for n in _numbers("--vectors", vectors)], _numbers("--shares", shares), rounds, peer_centres)
     machine = Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
-        model = _taught(data, category, max(grid.vectors), method, machine, bars)
+        pictures = -(-max(grid.vectors) // learnt.extractor(method, machine).patches)
+        model = taught(only(data, category, machine, bars), pictures, method, machine, 0, bars)
         figures = against.coresets(model.vectors, grid, peer, bars)
     show(against.CORESET_HEAD, against.coreset_rows(figures), json)
     write(json, figures | about(method, threads), b"")
@@ -171,17 +170,14 @@ def peers(
     learning.need_extra()
     screen.need_place(json)
     from calibration.bench import against
-    from calibration.bench.accuracy import Bench
     from calibration.bench.learnt import Machine
     from calibration.bench.peer import Peer
     from calibration.bench.taught import only, taught
-    from inspectd.vision import neighbours
 
     method, machine = Method(), Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
-        neighbours.use_threads(threads)
-        one = only(Bench(data, category, (0,), machine, bars).categories)
+        one = only(data, category, machine, bars)
         model = taught(one, train, method, machine, 0, bars)
         figures = against.detectors(one, model, _numbers("--shares", shares), rounds, peer, bars)
     show(against.DETECTOR_HEAD, against.detector_rows(figures), json)
@@ -211,18 +207,6 @@ def write(json: Path | None, figures: Any, chart: bytes) -> None:
     if chart and str(json) != "-":
         screen.write_bytes(json.with_suffix(".png"), chart)
         screen.note(f"chart: {json.with_suffix('.png')}")
-
-
-def _taught(data: Path, category: str | None, vectors: int, method: Method, machine: "Machine", bars: screen.Bars) -> "Taught":
-    """See as many good pictures as have so many vectors."""
-    from calibration.bench import learnt
-    from calibration.bench.accuracy import Bench
-    from calibration.bench.taught import only, taught
-    from inspectd.vision import neighbours
-
-    neighbours.use_threads(machine.threads)
-    one = only(Bench(data, category, (0,), machine, bars).categories)
-    return taught(one, -(-vectors // learnt.extractor(method, machine).patches), method, machine, 0, bars)
 
 
 def _numbers(name: str, text: str) -> list[float]:

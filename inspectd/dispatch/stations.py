@@ -124,7 +124,8 @@ class Stations:
 
     def _flip(self, name: str, station: _Station, pending: _Pending) -> tuple[bool, str]:
         """Judge by the new bundle from now on, also after a restart: what cannot be kept is not begun."""
-        current = pending.current
+        back = "rollback" in pending.order.args
+        current = pending.current.following(station.currents.get(pending.product), back)
         try:
             self._state.write_current(name, pending.product, current)
         except StateError as error:

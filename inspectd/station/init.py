@@ -27,6 +27,7 @@ _EXAMPLES: dict[str, Any] = {
     "threshold.rule": "f1",
     "state_dir": "../state",
     "run_dir": "/run/inspectd",
+    "trusted_keys": {"anna": "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="},
     "metrics": "127.0.0.1:9108",
     "plcs.line1.address": "127.0.0.1:5020",
 }  # fmt: skip

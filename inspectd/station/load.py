@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from inspectd.errors import ConfigError, Problem
 from inspectd.station import fields, rules
 from inspectd.station.document import Document, Key, shown
-from inspectd.station.schema import Config, Line, Station
+from inspectd.station.schema import Config, Ensemble, Judging, Line, Method, Station
 
 LINE_FILE = "line.yaml"
 _PLACES = ("state_dir", "run_dir")
@@ -80,6 +81,24 @@ def load_places(directory: Path) -> Line:
     if line.value is None:
         raise ConfigError(document.problems)
     return line.value
+
+
+class _Judging(Struct, frozen=True):
+    """A station file, as far as it says how parts are judged."""
+
+    method: Judging
+
+
+def judging(document: Document) -> Ensemble | Method:
+    """Read what stands under `method`, as in a station file; whatever else there is may be anything. ConfigError."""
+    if isinstance(document.data, dict):
+        document.data = {key: value for key, value in document.data.items() if key == "method"}
+    asked = fields.read(_Judging, document)
+    for rule in rules.METHOD_RULES:
+        rule(asked)
+    if document.problems or asked.value is None:
+        raise ConfigError(document.problems)
+    return asked.value.method
 
 
 def station_files(directory: Path) -> list[Path]:

@@ -33,6 +33,7 @@ def check(line: Read[Line], stations: Sequence[Read[Station]], cameras: bool = T
         for rule in (*STATION_RULES, *(CAMERA_RULES if cameras else ())):
             rule(station)
         known_plc(line, station)
+        signed_by_somebody(line, station)
     names_differ(stations)
     blocks_differ(stations)
     addresses(line)
@@ -212,6 +213,13 @@ def blocks_differ(stations: Sequence[Read[Station]]) -> None:
             key = ("plc", "block") if ("plc", "block") in station.document.lines else ("plc",)
             got = f"block {block} of {name}, also in {first[name, block].path.name}"
             station.document.problem(key, "a block of its own", got, f"free: {_free_block(stations, name)}")
+
+
+def signed_by_somebody(line: Read[Line], station: Read[Station]) -> None:
+    """Bundles can be signed by those alone whose keys the line knows."""
+    if station.get("require_signed") and line.get("trusted_keys") == {}:
+        got = "no trusted_keys in line.yaml"
+        station.document.problem(("require_signed",), "at least one key to trust", got, "inspectd bundle keygen makes one")
 
 
 def addresses(line: Read[Line]) -> None:

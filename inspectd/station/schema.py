@@ -14,6 +14,7 @@ BackboneName = Annotated[
     str,
     Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="lower-case letters, digits, dashes and underscores, at most 32"),
 ]
+PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$", description="Ed25519 public key, base64")]
 Ms = Annotated[float, Meta(ge=1, le=600_000)]
 
 
@@ -193,6 +194,9 @@ class Station(Struct, frozen=True, forbid_unknown_fields=True):
     ] = field(default_factory=Method)
     threshold: Annotated[Threshold, Meta(description="how the threshold is found")] = field(default_factory=Threshold)
     keep: Annotated[Keep, Meta(description="which pictures the journal keeps")] = field(default_factory=Keep)
+    require_signed: Annotated[
+        bool, Meta(description="judge only by bundles that are signed by one of line.yaml's trusted_keys")
+    ] = False
 
 
 class Workers(Struct, frozen=True, forbid_unknown_fields=True):
@@ -238,6 +242,9 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
         None
     )
     run_dir: Annotated[str | None, Meta(description="directory of sockets and lock file (or --run-dir)")] = None
+    trusted_keys: Annotated[
+        dict[Name, PublicKey], Meta(description="who may release bundles: public keys of `inspectd bundle keygen`, by name")
+    ] = field(default_factory=dict)
     metrics: Annotated[
         Annotated[str, Meta(pattern=r"^[^\s:]+:\d{1,5}$", description="host:port")] | None,
         Meta(description="host:port where Prometheus reads metrics; left out: nowhere"),

@@ -8,6 +8,8 @@ import msgspec
 
 from inspectd.errors import BadBundle, DaemonError, StateError
 
+_REMEMBERED = 50  # bundles that can be gone back through
+
 
 class Current(msgspec.Struct, frozen=True):
     """The bundle by which a station's product is judged; read at start only, replaced by whoever activates."""
@@ -15,6 +17,14 @@ class Current(msgspec.Struct, frozen=True):
     bundle: int
     fingerprint: str
     threshold: float
+    before: tuple[int, ...] = ()  # bundles that were active before it, the latest first: where a rollback goes
+
+    def following(self, old: "Current | None", back: bool = False) -> "Current":
+        """Return it as the next one after `old`, or (`back`) as the one to which `old` is rolled back."""
+        if old is None:
+            return self
+        on = old.before if old.bundle == self.bundle else (old.bundle, *old.before)[:_REMEMBERED]
+        return msgspec.structs.replace(self, before=old.before[1:] if back else on)
 
 
 @dataclass(frozen=True)

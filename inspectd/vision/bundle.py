@@ -26,11 +26,12 @@ from inspectd.errors import BadBundle
 from inspectd.station.schema import Tiling
 from inspectd.station.state import to_disk
 from inspectd.vision.golden import Golden
-from inspectd.vision.methods import Kind, Score
+from inspectd.vision.methods import Kind, Score, Search
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
+_DIGITS = 16  # of a sha256 are the fingerprint
 _OUTSIDE_FINGERPRINT = ("fingerprint", "created", "signature", "timings")
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -61,6 +62,7 @@ class Member(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tiling: Tiling | None = None  # tiles of the roi, each resized to the input
     score: Score = "smoothed_max"
     sigma: float = 1.0  # of smoothed_max, in patches
+    search: Search = "exact"  # how PatchCore searches its bank
     retrieve: int = 50  # good pictures with which SPADE compares a part
     map_sigma_px: float = 4.0  # smoothing of the heat map, in roi pixels
     normalisation: Literal["channel"] = "channel"  # (v - channel_mean) / channel_scale, after the graph
@@ -92,6 +94,24 @@ class FoundThreshold(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     facts: dict[str, float | int | str] = field(default_factory=dict)  # asked and reached rates, counts, confidence …
 
 
+class Revision(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A bundle that differs from another one by its threshold alone, which a person chose."""
+
+    parent: str  # fingerprint of the other one
+    threshold: float  # of the other one
+    who: str
+    why: str
+    when: str  # UTC
+
+
+class Signature(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who released a bundle: an Ed25519 signature, see signing.py."""
+
+    key: str  # the public key, base64
+    sha256: Sha256  # what was signed: the whole of which the fingerprint is the beginning
+    value: str  # base64
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """manifest.json. `arrays`, `golden_sha256` and `fingerprint` are filled in by `write`.
 
@@ -111,9 +131,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics: dict[str, float | int | str] = field(default_factory=dict)
     arrays: tuple[ArrayRef, ...] = ()
     golden_sha256: str = ""
+    revision: Revision | None = None  # None: as it was calibrated
     fingerprint: str = ""
     created: str = ""  # UTC, for people
-    signature: str = ""  # who released it
+    signature: Signature | Literal[""] = ""  # empty: nobody signed it
     timings: dict[str, float] = field(default_factory=dict)  # seconds, by step
 
 
@@ -137,7 +158,7 @@ def fingerprint(manifest: Manifest) -> str:
 
     ValueError if a number is NaN or infinite: JSON has no such numbers.
     """
-    return _fingerprint_of(msgspec.to_builtins(manifest))
+    return _digest_of(msgspec.to_builtins(manifest))[:_DIGITS]
 
 
 def write(
@@ -174,20 +195,22 @@ def read(directory: Path) -> Bundle:
     _check_roles(directory, manifest)
     path = directory / GOLDEN
     _check_sha256(path, manifest.golden_sha256)
-    return Bundle(directory, manifest, arrays, Golden.read(path))
+    golden = Golden.read(path)
+    return Bundle(directory, manifest, arrays, golden.at(manifest.threshold) if manifest.revision else golden)
 
 
-def verify(directory: Path) -> Manifest:
+def verify(directory: Path, graphs: Path | None = None) -> Manifest:
     """Compare every file that judges with its checksum, the cut graphs included; BadBundle naming file and reason.
 
     A worker does that too, and scores the golden pictures; this is for those who must know before a worker is there.
+    Graphs lie in `graphs`, by default in the state directory in which the bundle lies.
     """
     manifest = read_manifest(directory)
     for ref in manifest.arrays:
         _check_sha256(directory / ref.file, ref.sha256)
     _check_sha256(directory / GOLDEN, manifest.golden_sha256)
     for member in manifest.members:
-        _check_sha256(graphs_of(directory) / f"{member.backbone}.onnx", member.backbone)
+        _check_sha256((graphs or graphs_of(directory)) / f"{member.backbone}.onnx", member.backbone)
     return manifest
 
 
@@ -207,15 +230,16 @@ def read_manifest(directory: Path) -> Manifest:
             raise BadBundle(f"{path}: expected bundle format {FORMAT}, got {found}; update inspectd, or calibrate again")
         manifest = msgspec.json.decode(data, type=Manifest)
         # of the fields as they stand in the file: a field that a later release adds must not disown older bundles
-        actual = _fingerprint_of(msgspec.json.decode(data))
+        actual = _digest_of(msgspec.json.decode(data))
     except OSError as error:
         raise BadBundle(f"{path}: cannot be read: {error.strerror}; calibrate the station, or restore the bundle") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadBundle(f"{path}: expected a bundle's manifest: {error}; calibrate again, or restore the bundle") from error
-    if actual != manifest.fingerprint:
-        raise BadBundle(
-            f"{path}: expected fingerprint {manifest.fingerprint}, got {actual}: it was changed by hand; calibrate again"
-        )
+    if actual[:_DIGITS] != manifest.fingerprint:
+        got = f"got {actual[:_DIGITS]}: it was changed by hand; calibrate again"
+        raise BadBundle(f"{path}: expected fingerprint {manifest.fingerprint}, {got}")
+    if manifest.signature and manifest.signature.sha256 != actual:
+        raise BadBundle(f"{path}: signature: expected one of sha256 {actual[:12]}…, got one of another bundle; sign it again")
     return manifest
 
 
@@ -225,31 +249,46 @@ class _Versioned(Struct):
     format: int
 
 
-def _fingerprint_of(fields: dict[str, Any]) -> str:
+def digest(directory: Path) -> str:
+    """Return the sha256 whose beginning is the fingerprint, of the manifest as it stands in the file."""
+    return _digest_of(msgspec.json.decode((directory / MANIFEST).read_bytes()))
+
+
+def seal(folder: Path, manifest: Manifest) -> Manifest:
+    """Give a manifest its fingerprint and write it; BadBundle if it could not be read back."""
+    try:
+        as_read = msgspec.json.decode(msgspec.json.encode(manifest), type=Manifest)
+        sealed = msgspec.structs.replace(as_read, fingerprint=fingerprint(as_read))
+    except ValueError as error:  # msgspec's ValidationError is one
+        raise BadBundle(f"{folder / MANIFEST}: cannot be stored: {error}") from error
+    (folder / MANIFEST).write_bytes(as_text(msgspec.to_builtins(sealed)))
+    return sealed
+
+
+def as_text(fields: dict[str, Any]) -> bytes:
+    """Return a manifest's fields as they stand in manifest.json."""
+    return msgspec.json.format(msgspec.json.encode(fields), indent=1) + b"\n"
+
+
+def _digest_of(fields: dict[str, Any]) -> str:
     inside = {name: value for name, value in fields.items() if name not in _OUTSIDE_FINGERPRINT}
     canonical = json.dumps(inside, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _fill(new: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Golden) -> Manifest:
     refs = tuple(_write_array(new, role, arrays[role]) for role in sorted(arrays))
     golden.write(new / GOLDEN)
-    filled = msgspec.structs.replace(manifest, arrays=refs, golden_sha256=_sha256(new / GOLDEN))
+    filled = msgspec.structs.replace(manifest, arrays=refs, golden_sha256=checksum(new / GOLDEN))
     _check_roles(new, filled)
-    try:
-        as_read = msgspec.json.decode(msgspec.json.encode(filled), type=Manifest)
-        sealed = msgspec.structs.replace(as_read, fingerprint=fingerprint(as_read))
-    except ValueError as error:  # msgspec's ValidationError is one
-        raise BadBundle(f"{new / MANIFEST}: cannot be stored: {error}") from error
-    (new / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(sealed), indent=1) + b"\n")
-    return sealed
+    return seal(new, filled)
 
 
 def _write_array(folder: Path, role: str, array: Array) -> ArrayRef:
     path = folder / f"{role}.npy"
     _check_finite(path, array)
     np.save(path, np.ascontiguousarray(array), allow_pickle=False)
-    return ArrayRef(role, path.name, array.shape, array.dtype.name, _sha256(path))
+    return ArrayRef(role, path.name, array.shape, array.dtype.name, checksum(path))
 
 
 def _read_array(folder: Path, ref: ArrayRef) -> Array:
@@ -281,7 +320,7 @@ def _check_roles(folder: Path, manifest: Manifest) -> None:
 
 def _check_sha256(path: Path, wanted: str) -> None:
     try:
-        actual = _sha256(path)
+        actual = checksum(path)
     except OSError as error:
         raise BadBundle(f"{path}: cannot be read: {error.strerror}; restore the bundle, or calibrate again") from error
     if actual != wanted:
@@ -290,7 +329,8 @@ def _check_sha256(path: Path, wanted: str) -> None:
         )
 
 
-def _sha256(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """Return the sha256 of a file; OSError if it cannot be read."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -1,4 +1,4 @@
-"""Whether a bundle was made for what its station looks at: roi and mask, as the station file says them.
+"""Whether a bundle was made for what its station looks at (roi and mask, as the station file says them), and may be used.
 
 A bundle knows the area on which it was calibrated and no other one: elsewhere its PASS would mean nothing. Whoever takes
 a bundle into use asks here.
@@ -17,10 +17,17 @@ _HINT = "calibrate again, or restore the file"
 
 
 def need_fit(manifest: Manifest, config: Config, station: str) -> None:
-    """BadBundle naming file, key, expected and got if a bundle was not made for what the station looks at."""
+    """BadBundle naming file, key, expected and got if a bundle was not made for what the station looks at, or not signed.
+
+    MissingExtra where signatures are wanted and cannot be checked.
+    """
     problems = list(misfits(manifest.picture, config.stations[station], Path(config.files[station])))
     if problems:
         raise BadBundle("\n".join(map(str, problems)))
+    if config.stations[station].require_signed:
+        from inspectd.vision import signing  # noqa: PLC0415 (lines that want no signatures need no package for them)
+
+        signing.need_signature(manifest, config, station)
 
 
 def misfits(picture: PictureSpec, station: Station, file: Path) -> Iterator[Problem]:

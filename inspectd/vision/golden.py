@@ -6,7 +6,7 @@ them again; a library, a processor or a file that changed the numbers shows here
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,10 @@ class Golden:
             raise BadBundle(f"{path}: expected golden pictures and scores: {error}; calibrate again") from error
         golden._check(path)
         return golden
+
+    def at(self, threshold: float) -> "Golden":
+        """Return the same pictures and scores, labelled by another threshold."""
+        return replace(self, good_failed=self.good_scores >= threshold, defective_failed=self.defective_scores >= threshold)
 
     def _check(self, path: Path) -> None:
         n = len(self.good)

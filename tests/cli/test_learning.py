@@ -1,9 +1,11 @@
 """What calibration and evaluation print: what an engineer must know, the worst first."""
 
+from pathlib import Path
+
 import pytest
 
 from inspectd.cli import learning
-from inspectd.errors import BadInput
+from inspectd.errors import BadInput, ConfigError
 from inspectd.station.schema import Method
 
 
@@ -51,3 +53,25 @@ def test_settings_are_typed_as_in_a_station_file() -> None:
         learning.method(["sigma=9"])
     with pytest.raises(BadInput, match="unknown key sigmas"):
         learning.method(["sigmas=1"])
+    with pytest.raises(BadInput, match="--layers: expected at least one block, in rising order"):
+        learning.method([], layers="10,4")
+
+
+def test_a_method_is_read_from_what_a_station_file_says_under_method(tmp_path: Path) -> None:
+    """Members too, whatever else the file says; a name is a kind; what is wrong comes with its line; not both at once."""
+    file = tmp_path / "lid.yaml"
+    file.write_text(
+        "station: lid\nmethod:\n  members:\n    - {weight: 2}\n    - {backbone: lite2, layers: [19]}\n", encoding="utf-8"
+    )
+    found = learning.judging(str(file), (), backbone=None)
+    assert [(one.backbone, one.weight) for one in found.members] == [("lite0", 2.0), ("lite2", 1.0)]
+    assert learning.judging("padim", ["sigma=2"], bank=None) == Method(kind="padim", sigma=2.0)
+    with pytest.raises(BadInput, match=r"expected every setting in the file, got --bank, --set too"):
+        learning.judging(str(file), ["sigma=2"], bank="100")
+    file.write_text("method:\n  bank: 100\n  layers: [10, 4]\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        learning.judging(str(file), ())
+    assert [(wrong.line, wrong.key) for wrong in caught.value.problems] == [(3, "method.layers")]
+    file.write_text("station: lid\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="method"):
+        learning.judging(str(file), ())

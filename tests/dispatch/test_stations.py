@@ -54,7 +54,7 @@ def test_the_new_bundle_is_active_only_once_every_worker_holds_it_and_then_also_
     ((_, ok, _),) = stations.finished(pool)
     assert ok
     assert stations.assigned("a").threshold == 2.0
-    assert state.read_current("a", "red") == NEW
+    assert state.read_current("a", "red") == NEW.following(OLD)
     assert [ref.fingerprint for ref in stations.hold()] == [NEW.fingerprint]
 
 

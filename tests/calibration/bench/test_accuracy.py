@@ -10,7 +10,8 @@ import pytest
 from calibration.bench.accuracy import Bench, accuracy
 from calibration.bench.learnt import Machine
 from calibration.progress import Silent
-from inspectd.errors import BadInput
+from inspectd.errors import BadInput, NotEnoughPictures
+from inspectd.station.schema import Ensemble, Weighted
 from tests.calibration import parts
 from tests.calibration.parts import METHOD
 from tests.calibration.test_layout import mvtec
@@ -32,6 +33,18 @@ def test_figures_are_means_over_seeds(tmp_path: Path) -> None:
     assert found["settings"]["bank"] == METHOD.bank
     assert found["settings"]["train"] == 7
     assert json.dumps(found)
+
+
+def test_several_methods_judge_as_a_station_would_let_them(tmp_path: Path) -> None:
+    """Their sum, in units of each one's spread, tells the parts apart; the settings name every member; two pictures are few."""
+    root = mvtec(tmp_path)
+    both = Ensemble((Weighted(input_px=64, bank=100, weight=2.0), Weighted(input_px=96, layers=(10,), bank=50)))
+    found = accuracy(root, method=both, threads=1)
+    assert found["image_auroc"] == 1.0
+    assert found["pixel_auroc"] > 0.8
+    assert [member["weight"] for member in found["settings"]["members"]] == [2.0, 1.0]
+    with pytest.raises(NotEnoughPictures, match="expected at least 5"):
+        Bench(root, None, (0,), Machine(tmp_path, 1), Silent()).measure(both, shots=2)
 
 
 def test_without_masks_the_mean_is_none_too(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from calibration.bench.accuracy import Bench
 from calibration.bench.learnt import Machine
 from calibration.progress import Silent
 from inspectd.errors import BadInput
+from inspectd.station.schema import Ensemble, Weighted
 from tests.calibration.parts import METHOD
 from tests.calibration.test_layout import mvtec
 
@@ -30,6 +31,8 @@ def test_each_ablation_changes_its_own_setting_alone(bench: Bench, tmp_path: Pat
             assert {key for key in METHOD.__struct_fields__ if getattr(variant.method, key) != getattr(METHOD, key)} <= fields
     with pytest.raises(BadInput, match="expected one of p, layers, sampler, size, got stride"):
         study.variants(METHOD, (), "stride", tmp_path, bench)
+    with pytest.raises(BadInput, match="expected a single method, got 2 members"):
+        study.variants(Ensemble((Weighted(), Weighted(patch=5))), (), "p", tmp_path, bench)
 
 
 def test_layers_are_single_ones_neighbours_and_all_of_different_stride(bench: Bench, tmp_path: Path) -> None:

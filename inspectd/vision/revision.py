@@ -1,0 +1,82 @@
+"""A revision: the same bundle with a threshold that a person chose, as a bundle of its own that says who, why and when.
+
+It shares the files of its parent, which are never changed; the manifest alone is new, and with it the fingerprint.
+"""
+
+import math
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from msgspec.structs import replace
+
+from inspectd.errors import BadInput
+from inspectd.vision import bundle as bundles
+from inspectd.vision.bundle import FoundThreshold, Manifest, Revision
+from inspectd.vision.golden import TOLERANCE, Golden
+
+RULE = "by_hand"  # under which the manifest's thresholds name it
+REPORTS = ("calibration.html", "report.html")  # of a revision, of a calibration
+
+
+def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when: str) -> Manifest:
+    """Write the revision of a bundle into a new directory; return its manifest, with its fingerprint.
+
+    BadInput if the threshold is none, or one by which the golden pictures are not told apart any more; BadBundle if the
+    parent is damaged. Only the detector that loads it scores the golden pictures anew.
+    """
+    manifest = bundles.verify(parent)
+    check(threshold, Golden.read(parent / bundles.GOLDEN))
+    told = f"set to {threshold:g} from {manifest.threshold:g} by {who}: {why}"
+    revised = replace(
+        manifest,
+        threshold=threshold,
+        thresholds=manifest.thresholds | {RULE: FoundThreshold(value=threshold, how=told)},
+        revision=Revision(parent=manifest.fingerprint, threshold=manifest.threshold, who=who, why=why, when=when),
+        metrics={},  # those of the parent are of its threshold
+        timings={},
+        created=when,
+        signature="",
+    )
+    made.mkdir(parents=True)
+    for name in (*(ref.file for ref in manifest.arrays), bundles.GOLDEN):
+        _share(parent / name, made / name)
+    for name in REPORTS:
+        if (parent / name).exists():
+            _share(parent / name, made / REPORTS[0])
+    return bundles.seal(made, revised)
+
+
+def check(threshold: float, golden: Golden) -> None:
+    """BadInput if a threshold is no number above 0, rejects a golden good picture or lets all golden defects pass."""
+    if not (math.isfinite(threshold) and threshold > 0):
+        raise BadInput(f"threshold: expected a number above 0, got {threshold:g}")
+    now = golden.at(threshold)
+    rejected = np.flatnonzero(now.good_failed & ~golden.good_failed)
+    if rejected.size:
+        score = golden.good_scores[rejected].max()
+        expected = f"expected one above {score:.6g}, the score of golden good picture {rejected[0] + 1}"
+        raise BadInput(f"threshold {threshold:g}: {expected}: it would reject a part that is known to be good")
+    caught = golden.defective_failed
+    if caught.any() and not (now.defective_failed & caught).any():
+        highest = golden.defective_scores[caught].max()
+        raise BadInput(
+            f"threshold {threshold:g}: expected at most {highest:.6g}, the highest score of a golden picture with a defect: "
+            "it would let all of them pass"
+        )
+    gap = float(np.mean(golden.defective_scores - golden.good_scores))
+    if not gap > TOLERANCE * threshold:
+        raise BadInput(
+            f"threshold {threshold:g}: expected one below {gap / TOLERANCE:.6g}: golden pictures with and without defects "
+            f"differ by {gap:.4g}, which must be more than {TOLERANCE:.0%} of the threshold"
+        )
+
+
+def _share(file: Path, other: Path) -> None:
+    """Give a file a second name; where the disk has no such names, copy it."""
+    other.unlink(missing_ok=True)
+    try:
+        os.link(file, other)
+    except OSError:
+        shutil.copyfile(file, other)

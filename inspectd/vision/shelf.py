@@ -1,0 +1,38 @@
+"""Puts finished bundles where a product's bundles lie: as a whole, under the next number."""
+
+import shutil
+from pathlib import Path
+
+from inspectd.errors import StateError
+from inspectd.station.scratch import alone
+from inspectd.station.state import StateDir, to_disk
+
+
+def put(made: Path, state: StateDir, station: str, product: str) -> int:
+    """Move a bundle that was made on the same disk under the product's next number; StateError if that cannot be."""
+    with alone(state.root):
+        number = max(state.bundles(station, product), default=0) + 1
+        target = state.bundle(station, product, number)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _to_disk(made)
+            made.rename(target)
+            to_disk(target.parent)
+        except OSError as error:
+            raise StateError(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
+    return number
+
+
+def put_graphs(made: Path, state: StateDir) -> None:
+    """Move cut graphs, named by their checksums, to the others; one that is there already is the same."""
+    state.backbones.mkdir(parents=True, exist_ok=True)
+    for graph in made.iterdir():
+        to_disk(graph)
+        shutil.move(graph, state.backbones / graph.name)
+    to_disk(state.backbones)
+
+
+def _to_disk(folder: Path) -> None:
+    for path in folder.iterdir():
+        to_disk(path)
+    to_disk(folder)
