@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from inspectd.station.fields import Read
 from inspectd.station.schema import Ensemble, Line, Method, Station
 
 StationRule = Callable[[Read[Station]], None]
+MethodRule = Callable[[Read[Any]], None]  # of a station file, or of what it says under `method` alone
 _OF_KINDS = {
     "bank": ("patchcore",), "sampler": ("patchcore",), "channels": ("padim",),
     "reduction": ("padim",), "regularisation": ("padim",), "retrieve": ("spade",),
@@ -77,7 +79,7 @@ def group_by_has_one_group(station: Read[Station]) -> None:
         station.document.problem(("group_by",), expected, f"{groups} groups in {pattern}")
 
 
-def layers_rise(station: Read[Station]) -> None:
+def layers_rise(station: Read[Any]) -> None:
     """Layers are named shallow to deep, each once."""
     for key in _methods(station):
         layers = station.get(".".join((*key, "layers")))
@@ -86,7 +88,7 @@ def layers_rise(station: Read[Station]) -> None:
             station.document.problem((*key, "layers"), "at least one block, in rising order, each once", got)
 
 
-def members_differ(station: Read[Station]) -> None:
+def members_differ(station: Read[Any]) -> None:
     """Several methods are at least two, and each is another one."""
     ensemble = station.get("method")
     if not isinstance(ensemble, Ensemble):
@@ -103,7 +105,7 @@ def members_differ(station: Read[Station]) -> None:
             station.document.problem((*key, str(index)), "a method that differs from the others", got, hint)
 
 
-def tiles_are_several(station: Read[Station]) -> None:
+def tiles_are_several(station: Read[Any]) -> None:
     """A single tile is the whole picture."""
     for key in _methods(station):
         rows, columns = (station.get(".".join((*key, "tiling", name))) for name in ("rows", "columns"))
@@ -111,7 +113,7 @@ def tiles_are_several(station: Read[Station]) -> None:
             station.document.problem((*key, "tiling"), "two tiles or more", "1 x 1", "remove the key: it is the whole picture")
 
 
-def bank_is_a_share(station: Read[Station]) -> None:
+def bank_is_a_share(station: Read[Any]) -> None:
     """A bank given as a share of all patches holds some of them, and no more than there are."""
     for key in _methods(station):
         bank = station.get(".".join((*key, "bank")))
@@ -119,7 +121,7 @@ def bank_is_a_share(station: Read[Station]) -> None:
             station.document.problem((*key, "bank"), "a share above 0% and up to 100%", bank)
 
 
-def settings_are_the_methods_own(station: Read[Station]) -> None:
+def settings_are_the_methods_own(station: Read[Any]) -> None:
     """What is set for another kind of method would be ignored, so it is refused."""
     for key in _methods(station):
         kind = station.get(".".join((*key, "kind")))
@@ -237,10 +239,12 @@ def addresses(line: Read[Line]) -> None:
         seen[port].append((host, ".".join(key)))
 
 
+METHOD_RULES: tuple[MethodRule, ...] = (
+    layers_rise, members_differ, tiles_are_several, bank_is_a_share, settings_are_the_methods_own,
+)  # fmt: skip
 STATION_RULES: tuple[StationRule, ...] = (
-    name_is_the_files, delivery_fits_deadline, plc_source_needs_plc,
-    group_by_has_one_group, layers_rise, members_differ, tiles_are_several, products_differ, mask_shows_a_part,
-    bank_is_a_share, settings_are_the_methods_own,
+    name_is_the_files, delivery_fits_deadline, plc_source_needs_plc, group_by_has_one_group, *METHOD_RULES, products_differ,
+    mask_shows_a_part,
 )  # fmt: skip
 CAMERA_RULES: tuple[StationRule, ...] = (camera_has_pictures,)
 
@@ -250,7 +254,7 @@ def _beside(station: Read[Station], key: str) -> Path | None:
     return None if path is None else (station.document.path.parent / path).resolve()
 
 
-def _methods(station: Read[Station]) -> Iterator[tuple[str, ...]]:
+def _methods(station: Read[Any]) -> Iterator[tuple[str, ...]]:
     """Keys under which methods stand: method, or each of its members."""
     data = station.document.data
     method = data.get("method") if isinstance(data, dict) else None

@@ -136,6 +136,11 @@ class Ensemble(Struct, frozen=True, forbid_unknown_fields=True):
     members: Annotated[tuple[Weighted, ...], Meta(description="two methods or more, each with the keys of one and a weight")]
 
 
+Judging = Annotated[
+    Ensemble | Method, Meta(description="how parts are judged; several methods together: members, a list of them")
+]
+
+
 class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
     """How the threshold is found."""
 
@@ -189,9 +194,7 @@ class Station(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ("default",)
     plc: Annotated[PlcBlock | None, Meta(description="where the result goes; left out: no PLC")] = None
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1, description="of all random choices in calibration")] = 0
-    method: Annotated[
-        Ensemble | Method, Meta(description="how parts are judged; several methods together: members, a list of them")
-    ] = field(default_factory=Method)
+    method: Judging = field(default_factory=Method)
     threshold: Annotated[Threshold, Meta(description="how the threshold is found")] = field(default_factory=Threshold)
     keep: Annotated[Keep, Meta(description="which pictures the journal keeps")] = field(default_factory=Keep)
     require_signed: Annotated[
