@@ -27,7 +27,7 @@ class Cells:
 
 def unpack(folder: Path, seed: int, limit: int | None = None) -> Cells:
     """Write 80 % of the good cells into `good`, the rest and the defective ones (probability 1), mixed, into `line`."""
-    pictures, probability, types = _load()
+    pictures, probability, types = load()
     rng = np.random.default_rng(seed)
     wanted = np.asarray(types) == KIND
     sound = rng.permutation(np.flatnonzero(wanted & (probability == 0)))
@@ -45,7 +45,8 @@ def unpack(folder: Path, seed: int, limit: int | None = None) -> Cells:
     return cells
 
 
-def _load() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def load() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read all cells: pictures uint8 [n,300,300], defect probability [n], kind [n]; MissingExtra without the package."""
     try:
         from elpv_dataset.utils import load_dataset  # noqa: PLC0415 (an extra)
     except ImportError as error:
