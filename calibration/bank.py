@@ -9,6 +9,7 @@ from calibration import coreset, proxy
 from calibration.features import DRAWN, F32, Features, Indices
 from calibration.progress import Advance
 from inspectd.station.schema import Method
+from inspectd.vision import ivfpq
 from inspectd.vision.methods import Arrays
 
 _SAMPLERS: dict[str, Callable[[F32, int, int, Advance], Indices]] = {"greedy": coreset.greedy, "random": coreset.random}
@@ -37,7 +38,13 @@ def fit(features: Features, members: Indices, method: Method, seed: int, advance
     np.subtract(vectors, mean, out=vectors)
     np.divide(vectors, scale, out=vectors)
     count = size(method, len(members) * features.extractor.patches)
-    return {"bank": _chosen(vectors, count, method.sampler, seed, advance), "channel_mean": mean, "channel_scale": scale}
+    bank = _chosen(vectors, count, method.sampler, seed, advance)
+    return {"bank": bank, "channel_mean": mean, "channel_scale": scale, **searched(bank, method, seed)}
+
+
+def searched(bank: F32, method: Method, seed: int) -> Arrays:
+    """Train what a method searches its bank by beside the bank itself; an exact search needs nothing."""
+    return ivfpq.train(bank, seed) if method.search == "ivfpq" else {}
 
 
 def _chosen(vectors: F32, count: int, sampler: str, seed: int, advance: Advance) -> F32:

@@ -12,7 +12,7 @@ from calibration.progress import Advance
 from calibration.threshold import Split
 from inspectd.errors import NotEnoughPictures
 from inspectd.station import schema
-from inspectd.vision import methods
+from inspectd.vision import ivfpq, methods
 from inspectd.vision.member import Placed
 from inspectd.vision.methods import Arrays, Kind, Method, judges
 
@@ -46,6 +46,18 @@ def check_enough(split: Split, patches: int, method: schema.Method) -> None:
             f"expected at least {wanted} good pictures for a bank of {size:,} vectors ({patches} patches a picture), got "
             f"{max(0, fewest)} of {pictures}, the others being kept aside to be scored; give about "
             f"{-(-pictures * wanted // max(1, fewest))} pictures, or set a smaller method.bank"
+        )
+    if method.search == "ivfpq":
+        _check_indexed(size)
+
+
+def _check_indexed(size: int) -> None:
+    """NotEnoughPictures if a bank is too small for an index, MissingExtra if nothing is installed that trains one."""
+    ivfpq.need()
+    if size < ivfpq.LEAST:
+        raise NotEnoughPictures(
+            f"method.search: ivfpq: expected a bank of at least {ivfpq.LEAST:,} vectors, got {size:,}; fewer are searched "
+            "faster exactly: remove the key, or give a larger method.bank"
         )
 
 

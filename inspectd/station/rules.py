@@ -21,7 +21,7 @@ from inspectd.station.schema import Ensemble, Line, Method, Station
 StationRule = Callable[[Read[Station]], None]
 MethodRule = Callable[[Read[Any]], None]  # of a station file, or of what it says under `method` alone
 _OF_KINDS = {
-    "bank": ("patchcore",), "sampler": ("patchcore",), "channels": ("padim",),
+    "bank": ("patchcore",), "sampler": ("patchcore",), "search": ("patchcore",), "channels": ("padim",),
     "reduction": ("padim",), "regularisation": ("padim",), "retrieve": ("spade",),
 }  # fmt: skip
 _DEFAULTS = Method()

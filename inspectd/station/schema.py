@@ -93,6 +93,10 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["greedy", "random", "proxy"],
         Meta(description="patchcore: how the bank is chosen: greedy k-centre, random, or proxy (learnt, paper eq. 8)"),
     ] = "greedy"
+    search: Annotated[
+        Literal["exact", "ivfpq"],
+        Meta(description="patchcore: exact, or ivfpq: by a trained index, for large banks; needs the extra ivfpq"),
+    ] = "exact"
     score: Annotated[
         Literal["smoothed_max", "max", "eq7", "image"],
         Meta(description="smoothed_max (default), max (paper eq. 6), eq7 (re-weighted; patchcore) or image (pooled; spade)"),

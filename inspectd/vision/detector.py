@@ -164,7 +164,11 @@ def _at_work(bundle: Bundle, settings: Member, backbone: Backbone, share: float)
     mask = bundle.arrays["mask"] != 0 if "mask" in bundle.arrays else None
     view = View(lens, bundle.manifest.picture.judged_px, mask, settings.map_sigma_px)
     arrays = {name: bundle.arrays[role] for name, role in settings.arrays.items()}
-    return AtWork(backbone, Placed(judges.judge(settings.method, settings, arrays, view.judged), settings, view), share)
+    try:
+        method = judges.judge(settings.method, settings, arrays, view.judged)
+    except BadBundle as error:
+        raise BadBundle(f"{bundle.directory}: {error}") from error
+    return AtWork(backbone, Placed(method, settings, view), share)
 
 
 def _check_channels(bundle: Bundle, settings: Member, backbone: Backbone) -> None:

@@ -9,7 +9,7 @@ come from the product.
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,11 @@ def use_threads(threads: int) -> None:
     scan.crew.resize(threads)
 
 
+def threads() -> int:
+    """Return how many threads a search of this process may use."""
+    return scan.crew.size
+
+
 def way() -> Way | Literal["numpy"]:
     """How this machine searches: by the compiled search for its processor, or by NumPy."""
     return next(iter(scan.ways()), "numpy")
@@ -40,6 +45,28 @@ class Found(NamedTuple):
 
     distances: F32
     indices: I64
+
+
+class Searcher(Protocol):
+    """A bank of N vectors that answers who is near."""
+
+    bank: F32
+
+    def nearest(self, queries: F32) -> Found:
+        """Nearest bank vector of each query [n,d]: distances [n] and indices [n]."""
+        ...
+
+    def k_nearest(self, queries: F32, k: int) -> Found:
+        """The k nearest bank vectors of each query [n,d], or all if the bank has fewer: [n,k], nearest first."""
+        ...
+
+
+def ranked(bank: F32, queries: F32, indices: I64) -> Found:
+    """Bank vectors [n,k] named for each query [n,d], nearest first, with their distances."""
+    difference = queries[:, None, :] - bank[indices]
+    distances = np.sqrt(np.einsum("nkd,nkd->nk", difference, difference))
+    order = np.argsort(distances, axis=1, kind="stable")
+    return Found(np.take_along_axis(distances, order, 1), np.take_along_axis(indices, order, 1))
 
 
 class Neighbours:
@@ -73,10 +100,7 @@ class Neighbours:
         indices = np.empty((len(queries), k), np.int64)
         for rows, closeness in self._blocks(queries):
             indices[rows] = np.argpartition(-closeness, k - 1, axis=1)[:, :k]
-        difference = queries[:, None, :] - self.bank[indices]
-        distances = np.sqrt(np.einsum("nkd,nkd->nk", difference, difference))
-        order = np.argsort(distances, axis=1, kind="stable")
-        return Found(np.take_along_axis(distances, order, 1), np.take_along_axis(indices, order, 1))
+        return ranked(self.bank, queries, indices)
 
     def _blocks(self, queries: F32) -> Iterator[tuple[slice, F32]]:
         """Rows of queries, and q·b - |b|²/2 [rows,N] for them, in bounded memory."""

@@ -178,17 +178,17 @@ class _Crew:
     """The thread that asks, and those that help it: one crew a process, as large as it was told."""
 
     def __init__(self) -> None:
-        self._size, self._helpers = 1, ThreadPoolExecutor(1)
+        self.size, self._helpers = 1, ThreadPoolExecutor(1)
 
     def resize(self, threads: int) -> None:
         """Work with so many threads from now on; helpers start when they are first needed."""
-        if threads != self._size:
-            self._size, self._helpers = threads, ThreadPoolExecutor(max(1, threads - 1), "scan")
+        if threads != self.size:
+            self.size, self._helpers = threads, ThreadPoolExecutor(max(1, threads - 1), "scan")
 
     def run(self, work: Callable[[], int], helpers: int) -> list[int]:
         """What each thread returns that took part; at most so many helpers, and none that begins when the work is done."""
         pool = self._helpers
-        others = [pool.submit(work) for _ in range(min(self._size - 1, helpers))]
+        others = [pool.submit(work) for _ in range(min(self.size - 1, helpers))]
         return [work(), *(other.result() for other in others if not other.cancel())]
 
 

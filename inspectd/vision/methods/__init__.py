@@ -13,6 +13,7 @@ Mask = npt.NDArray[np.bool_]
 Arrays = Mapping[str, npt.NDArray[Any]]  # of a bundle's member, by the method's names for them
 Kind = Literal["patchcore", "padim", "spade"]
 Score = Literal["smoothed_max", "max", "eq7", "image"]
+Search = Literal["exact", "ivfpq"]
 
 
 class Judged(NamedTuple):
@@ -41,6 +42,11 @@ class Settings(Protocol):
     @property
     def sigma(self) -> float:
         """Smoothing of smoothed_max, in patches."""
+        ...
+
+    @property
+    def search(self) -> Search:
+        """How PatchCore searches its bank."""
         ...
 
     @property

@@ -1,15 +1,17 @@
 """PatchCore (Roth et al., CVPR 2022): a part is as unusual as its patch farthest from all patches of good parts.
 
 Arrays of a bundle: `bank` float32 [N,d], patch vectors of good parts, standardised; `channel_mean` and `channel_scale`
-float32 [d], by which vectors are standardised: (v - mean) / scale. Distances are Euclidean, in the standardised space.
+float32 [d], by which vectors are standardised: (v - mean) / scale; for the search `ivfpq` those of vision/ivfpq.py besides.
+Distances are Euclidean, in the standardised space.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from inspectd.vision import scoring
+from inspectd.vision.ivfpq import IvfPq
 from inspectd.vision.methods import F32, Arrays, Judged, Mask, Settings, standardise, summed_up
-from inspectd.vision.neighbours import Neighbours
+from inspectd.vision.neighbours import Neighbours, Searcher
 
 NEIGHBOURS = 9  # b of equation 7, the neighbourhood of m* in the bank, itself included
 
@@ -19,7 +21,8 @@ class PatchCore:
 
     def __init__(self, settings: Settings, arrays: Arrays, judged: Mask | None = None) -> None:
         """`judged` [h,w] are the cells that count, None: all."""
-        self._neighbours = Neighbours(arrays["bank"])
+        bank = arrays["bank"]
+        self._neighbours: Searcher = IvfPq(bank, arrays) if settings.search == "ivfpq" else Neighbours(bank)
         self._mean, self._scale = arrays["channel_mean"], arrays["channel_scale"]
         self._settings, self._judged = settings, judged
 

@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-from inspectd.vision.methods import Score
+from inspectd.vision.methods import Score, Search
 
 
 class Told(NamedTuple):
     score: Score = "smoothed_max"
     sigma: float = 1.0
+    search: Search = "exact"
     retrieve: int = 50
