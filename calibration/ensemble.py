@@ -77,8 +77,8 @@ class Panel:
             Member(
                 method=method.kind, backbone=extractor.backbone.sha256, backbone_name=method.backbone, layers=method.layers,
                 patch=method.patch, input_px=method.size_px, stride=method.stride, tiling=method.tiling, score=method.score,
-                sigma=method.sigma, search=method.search, retrieve=method.retrieve, scale=self.scales[i], weight=method.weight,
-                arrays={name: self.role(i, name) for name in self.fitted[i]},
+                sigma=method.sigma, power=method.power, search=method.search, retrieve=method.retrieve, scale=self.scales[i],
+                weight=method.weight, arrays={name: self.role(i, name) for name in self.fitted[i]},
             )
             for i, (method, extractor) in enumerate(zip(self.methods, self.extractors, strict=True))
         )  # fmt: skip

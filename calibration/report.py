@@ -129,7 +129,8 @@ def _settings(manifest: Manifest) -> Markup:
     rows += [("mask, sha256", manifest.picture.mask_sha256)] if manifest.picture.mask_sha256 else []
     for member in manifest.members:
         layers = ", ".join(str(layer) for layer in member.layers)
-        score = f"{member.score}, sigma {member.sigma:g} patches" if member.score == "smoothed_max" else member.score
+        score = f"{member.score} {member.power:g}" if member.score == "power_mean" else member.score
+        score += f", sigma {member.sigma:g} patches" if member.score in ("power_mean", "smoothed_max") else ""
         rows += [
             ("method", f"{member.method}, score {score}, {member.normalisation} standardisation"),
             ("backbone", f"{member.backbone_name}, layers {layers}, averaged over {member.patch} x {member.patch}"),

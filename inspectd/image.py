@@ -193,6 +193,12 @@ def outlines(onto: U8, inside: npt.NDArray[np.bool_], colour: Colour, thickness_
     cv2.drawContours(onto, found, -1, colour, thickness_px, cv2.LINE_AA)
 
 
+def areas(inside: npt.NDArray[np.bool_]) -> list[tuple[int, int, int, int, int]]:
+    """Connected areas (8 neighbours) where `inside` [H, W] holds, the largest first: x, y, width, height, pixels."""
+    _, _, found, _ = cv2.connectedComponentsWithStats(inside.view(np.uint8), connectivity=8)
+    return sorted((tuple(row) for row in found[1:].tolist()), key=lambda area: -area[4])  # the first is what is outside
+
+
 def warm(values: F32) -> U8:
     """Colours [H, W, 3] for values 0 … 1, dark violet to yellow, even to the eye and to the colour-blind (inferno)."""
     levels = (np.clip(values, 0, 1) * 255).astype(np.uint8)

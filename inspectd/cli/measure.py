@@ -22,7 +22,7 @@ Layers = Annotated[str | None, option("--layers", "A,B", "Layers of the backbone
 InputPx = Annotated[str | None, option("--input-px", "PX", "Side of the input, or HEIGHT,WIDTH. (default: 224)")]
 Bank = Annotated[str | None, option("--bank", "N", "Vectors in the memory bank. (default: 6000)")]
 Sampler = Annotated[str | None, option("--sampler", "NAME", "How the bank is chosen. (default: greedy)")]
-Score = Annotated[str | None, option("--score", "NAME", "smoothed_max, max or eq7. (default: smoothed_max)")]
+Score = Annotated[str | None, option("--score", "NAME", "power_mean, smoothed_max, max or eq7. (default: smoothed_max)")]
 Settings = Annotated[list[str] | None, option("--set", "KEY=VALUE", "Any other key of a station file's `method`, repeatable.")]
 PeerPython = Annotated[
     Path, option("--peer-python", "PATH", "Python of an environment with anomalib, torch and torchvision.", dir_okay=False)

@@ -150,13 +150,15 @@ class Ledger:
         entry = self._entries.get(key)
         if entry is None or entry.closed is not None:
             return self._second(key, answer, now_ns)
-        why = self._refusal(entry, answer, reason, now_ns)
-        verdict = Verdict.UNDECIDED if why or answer is None else self._compare(answer.score, entry.opened.threshold)
         opened = entry.opened
+        verdict, why = Verdict.UNDECIDED, self._refusal(entry, answer, reason, now_ns)
+        if answer is not None and not why:
+            verdict, why = self._compare(answer.score, opened.threshold, answer.recheck)
         self._published += 1
         entry.closed = Closed(
             key=key, utc_ns=opened.utc_ns, verdict=verdict, reason=why, text=answer.text if answer else "",
             score=answer.score if answer else math.nan, threshold=opened.threshold, fingerprint=opened.fingerprint,
+            recheck=answer.recheck if answer else None, outline=answer.outline if answer else None,
             part_id=opened.part_id, product=opened.product, worker=worker, batch=answer.batch if answer else 0,
             closed_ms=(now_ns - opened.t_ns) / MS, n=self._published, **entry.marks,
         )  # fmt: skip
@@ -181,8 +183,13 @@ class Ledger:
         return Reason.NONE if finite else Reason.BAD_SCORE
 
     @staticmethod
-    def _compare(score: float, threshold: float) -> Verdict:
-        return Verdict.PASS if score < threshold else Verdict.FAIL
+    def _compare(score: float, threshold: float, recheck: float | None) -> tuple[Verdict, Reason]:
+        """Below the threshold a part passes, unless the score lies in the recheck band, or a band that is none (NaN)."""
+        if not score < threshold:
+            return Verdict.FAIL, Reason.NONE
+        if recheck is not None and not score < recheck:
+            return Verdict.UNDECIDED, Reason.RECHECK
+        return Verdict.PASS, Reason.NONE
 
     def _second(self, key: Key, answer: Answer | None, now_ns: int) -> list[Fact]:
         """Handle a second close of a key: counted, changes nothing; a late score is recorded as late."""

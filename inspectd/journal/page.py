@@ -53,7 +53,9 @@ def sections(part: Part, bundle: Lines | None = None) -> list[Section]:
             ("verdict", verdict),
             ("line", part.outcome or "not known yet"),
             ("score", _score(part)),
-            ("threshold", table.number(part.threshold, 4)),
+            ("threshold", _threshold(part)),
+            ("outlined", _outlined(part)),
+            ("at", _boxes(part)),
             ("late score", _late(part)),
         ]),
         Section("Part", [
@@ -122,6 +124,28 @@ def _score(part: Part) -> str:
     return f"{part.score:.4f}{share}"
 
 
+def _threshold(part: Part) -> str:
+    band = f", recheck from {part.recheck:.4f}" if part.recheck is not None else ""
+    return table.number(part.threshold, 4) + band
+
+
+def _outlined(part: Part) -> str:
+    """Say how much of the heat map is over the pixel threshold."""
+    if part.area_px is None or part.regions is None:
+        return ""
+    if not part.regions:
+        return "nothing"
+    size = "" if part.area_mm2 is None else f" ({part.area_mm2:.3g} mm²)"
+    return f"{part.area_px:,} px{size} in {part.regions} place{'s' * (part.regions > 1)}"
+
+
+def _boxes(part: Part) -> str:
+    """Name the outlined places, the largest first: where from the top left, width x height, in pixels."""
+    shown = [f"{x}, {y}: {width} x {height}" for x, y, width, height in part.boxes or ()]
+    left_out = (part.regions or 0) - len(shown)
+    return "; ".join(shown) + (f"; and {left_out} smaller" if shown and left_out > 0 else "")
+
+
 def _late(part: Part) -> str:
     return "" if part.late_score is None else f"{part.late_score:.4f}, {part.late_ms or 0:.1f} ms after the verdict"
 
@@ -168,7 +192,7 @@ def draw(part: Part, picture: U8 | None, heat: U16 | None, bundle: Lines | None 
     """Return the page as rgb8; `picture` as kept, `heat` in per mille of the threshold, of the picture's size or smaller."""
     blocks = sections(part, bundle)
     columns = blocks[::2], blocks[1::2]
-    shown = _pictures(picture, heat)
+    shown = _pictures(picture, heat, _alarm(part))
     tallest = max((shot.shape[0] for _, shot in shown), default=0)
     text_rows = max(sum(len(block.lines) + 2 for block in column) for column in columns)
     height = 2 * _MARGIN + 76 + (tallest + 2 * _LINE if shown else _LINE) + text_rows * _LINE
@@ -189,7 +213,12 @@ def draw(part: Part, picture: U8 | None, heat: U16 | None, bundle: Lines | None 
     return page
 
 
-def _pictures(picture: U8 | None, heat: U16 | None) -> list[tuple[str, U8]]:
+def _alarm(part: Part) -> float:
+    """From where on a map, per mille of the threshold, a place is outlined: the pixel threshold, where one was known."""
+    return 1000 * part.pixel_threshold / part.threshold if part.pixel_threshold and part.threshold else _ALARM
+
+
+def _pictures(picture: U8 | None, heat: U16 | None, alarm: float) -> list[tuple[str, U8]]:
     """The picture with its suspicious places outlined, and the heat map beside it, both with their captions."""
     if picture is None:
         return []
@@ -197,9 +226,10 @@ def _pictures(picture: U8 | None, heat: U16 | None) -> list[tuple[str, U8]]:
     if heat is None:
         return [("picture", shown)]
     per_mille = image.upsample(heat.astype(np.float32), shown.shape[0], shown.shape[1])
-    suspicious = per_mille >= _ALARM
+    suspicious = per_mille >= alarm
     image.outlines(shown, suspicious, _VERDICT[Verdict.FAIL], 2)
-    caption = "picture; outlined: over the threshold" if suspicious.any() else "picture; nowhere over the threshold"
+    limit = "threshold" if alarm == _ALARM else "pixel threshold"
+    caption = f"picture; outlined: over the {limit}" if suspicious.any() else f"picture; nowhere over the {limit}"
     return [(caption, shown), ("heat map; brightest: twice the threshold", image.warm(per_mille / np.float32(_BRIGHTEST)))]
 
 

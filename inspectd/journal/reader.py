@@ -21,11 +21,10 @@ from inspectd.journal import gaps, pictures, schema
 from inspectd.journal.gaps import Gap, Span
 from inspectd.station.state import StateDir
 from inspectd.wire.enums import LineOutcome, Verdict
-from inspectd.wire.messages import Commanded, Key
+from inspectd.wire.messages import Box, Commanded, Key
 
 _NEAR = 5  # similar names in an error
 _NAMES_COMPARED = 5_000  # newest part ids that a mistyped one is compared with
-_COLUMNS = ", ".join(column.name for column in schema.PARTS.columns)
 # seqs without a hole between them differ from their row numbers by the same figure
 _SPANS = """
     SELECT station, run, MIN(seq), MAX(seq)
@@ -74,6 +73,12 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     outcome: LineOutcome | None = None
     late_score: float | None = None
     late_ms: float | None = None
+    recheck: float | None = None
+    pixel_threshold: float | None = None
+    area_px: int | None = None
+    area_mm2: float | None = None
+    regions: int | None = None
+    boxes: tuple[Box, ...] | None = None
 
     @property
     def key(self) -> Key:
@@ -222,10 +227,12 @@ def _key(text: str) -> Key | None:
 
 def _parts(path: Path, rest: str, values: Sequence[Any]) -> Iterator[Part]:
     names = [column.name for column in schema.PARTS.columns]
-    for row in _rows(path, f"SELECT {_COLUMNS} FROM parts {rest}", values):  # noqa: S608 (names of the schema)
+    for row in _rows(path, f"SELECT * FROM parts {rest}", values):  # noqa: S608 (our own words)
+        known = dict(zip(names, row, strict=False))  # files of older versions end earlier
         try:
-            yield msgspec.convert(dict(zip(names, row, strict=True)), Part)
-        except msgspec.ValidationError as error:
+            boxes = json.loads(known["boxes"]) if known.get("boxes") else None
+            yield msgspec.convert({**known, "boxes": boxes}, Part)
+        except ValueError as error:  # msgspec's ValidationError and json's are ones
             raise JournalError(f"{path}: a row does not fit the schema: {error}; was it changed by hand?") from error
 
 

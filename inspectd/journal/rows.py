@@ -30,6 +30,10 @@ class _Write(NamedTuple):
     rules: tuple[str, ...] = ()
 
 
+# columns filled from a Closed's outline, and its fields
+_OF_OUTLINE = {
+    "pixel_threshold": "threshold", "area_px": "area_px", "area_mm2": "area_mm2", "regions": "regions", "boxes": "boxes",
+}  # fmt: skip
 _WRITES: dict[type[Fact], _Write] = {
     Opened: _Write(
         "trigger_ns",
@@ -40,7 +44,7 @@ _WRITES: dict[type[Fact], _Write] = {
     Closed: _Write(
         "verdict",
         ("verdict", "reason", "reason_name", "text", "score", "worker", "batch",
-         "frame_ms", "sent_ms", "scored_ms", "closed_ms"),
+         "frame_ms", "sent_ms", "scored_ms", "closed_ms", "recheck", *_OF_OUTLINE),
         yields=("part_id", "product"),
         rules=("fingerprint", "threshold"),
     ),
@@ -131,6 +135,9 @@ def _value(fact: Fact, name: str) -> Any:
     """Value of a column; what a fact does not say (an empty text, a NaN) is NULL."""
     if isinstance(fact, Closed) and name == "reason_name":
         return fact.reason.name.lower() if fact.reason else None
+    if isinstance(fact, Closed) and name in _OF_OUTLINE:
+        value = getattr(fact.outline, _OF_OUTLINE[name], None)
+        return json.dumps(value) if isinstance(value, tuple) else value
     value = getattr(fact, _FIELDS.get((type(fact), name), name))
     return str(value) or None if isinstance(value, str) else value  # SQLite stores NaN as NULL
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from inspectd.errors import JournalError
 
-VERSION = 1
+VERSION = 2
 _NAME = re.compile(r"journal-(\d{4}-\d{2}-\d{2})\.db")
 
 
@@ -20,6 +20,7 @@ class Column(NamedTuple):
     name: str
     type: str
     meaning: str
+    since: int = 1  # version of the first journal that has it
 
 
 class Table(NamedTuple):
@@ -65,6 +66,13 @@ PARTS = Table(
         Column("outcome", "TEXT", "what the line saw: delivered, fail_safe(…) or no_plc"),
         Column("late_score", "REAL", "score that came after the verdict and changed nothing"),
         Column("late_ms", "REAL", "when it came, ms after the verdict"),
+        # a column that came later stands behind the earlier ones: ALTER TABLE puts it there in older files
+        Column("recheck", "REAL", "UNDECIDED(recheck) from this score to the threshold; empty: no such band", 2),
+        Column("pixel_threshold", "REAL", "heat map outlined from this value on, in the unit of the score", 2),
+        Column("area_px", "INTEGER", "area outlined, in pixels of the roi", 2),
+        Column("area_mm2", "REAL", "the same in square millimetres, where mm_per_px is known", 2),
+        Column("regions", "INTEGER", "connected places outlined", 2),
+        Column("boxes", "TEXT", "x, y, width, height around the largest of them, in pixels of the roi; JSON", 2),
     ),
     ("station", "run", "seq"),
 )
@@ -105,7 +113,7 @@ def markdown() -> str:
     lines = []
     for table in TABLES:
         lines += [f"**{table.name}**: {table.row}", "", "| column | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{name}` | {type_} | {meaning} |" for name, type_, meaning in table.columns]
+        lines += [f"| `{name}` | {type_} | {meaning} |" for name, type_, meaning, _ in table.columns]
         lines.append("")
     return "\n".join(lines)
 
@@ -139,8 +147,11 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        if version(db, path) == 0:
+        found = version(db, path)
+        if found == 0:
             _create(db)
+        elif found < VERSION:
+            _migrate(db, found)
     except BaseException:
         db.close()
         raise
@@ -151,9 +162,10 @@ def version(db: sqlite3.Connection, path: Path) -> int:
     """Version of an open file, 0 for one that is still empty; JournalError if this release does not know it."""
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
     is_foreign = found == 0 and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
-    if is_foreign or found not in (0, VERSION):
+    if is_foreign or not 0 <= found <= VERSION:
         raise JournalError(
-            f"{path}: expected a journal of version {VERSION}, got {'another database' if is_foreign else f'version {found}'}; "
+            f"{path}: expected a journal of at most version {VERSION}, "
+            f"got {'another database' if is_foreign else f'version {found}'}; "
             f"{'move it away' if is_foreign else 'install the release of inspectd that wrote it, or move it away'}"
         )
     return found
@@ -162,6 +174,13 @@ def version(db: sqlite3.Connection, path: Path) -> int:
 def _create(db: sqlite3.Connection) -> None:
     statements = [*map(_create_table, TABLES), *_INDEXES, f"PRAGMA user_version = {VERSION}"]
     db.executescript("BEGIN IMMEDIATE;" + ";".join(statements) + ";COMMIT;")
+
+
+def _migrate(db: sqlite3.Connection, found: int) -> None:
+    """Add the columns that a file of an older version lacks; its rows keep them empty."""
+    newer = [(table, column) for table in TABLES for column in table.columns if column.since > found]
+    statements = [f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}" for table, column in newer]
+    db.executescript("BEGIN IMMEDIATE;" + ";".join([*statements, f"PRAGMA user_version = {VERSION}"]) + ";COMMIT;")
 
 
 def _create_table(table: Table) -> str:

@@ -149,7 +149,7 @@ STATUS_BITS = (
     Bit(Status.RESULT_VALID, "ResultValid", "the result registers and Pass or Fail hold the result of the key shown"),
     Bit(Status.PASS, "Pass", "the part is good"),
     Bit(Status.FAIL, "Fail", "reject the part: FAIL, or UNDECIDED if Reason is not 0"),
-    Bit(Status.RECHECK, "Recheck", "reserved, never set yet: the part is UNDECIDED(recheck), to the rework lane"),
+    Bit(Status.RECHECK, "Recheck", "UNDECIDED(recheck), between two thresholds: to the rework lane; Fail is set too"),
     Bit(Status.OVERRUN, "Overrun", "a result was lost because earlier ones were not taken; until ClearFault"),
     Bit(Status.MISSED_TRIGGER, "MissedTrigger", "Trigger rose while not Ready; until ClearFault"),
     Bit(Status.LATE, "Late", "no verdict in time: this Fail is the adapter's own"),

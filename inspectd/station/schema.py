@@ -98,10 +98,17 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="patchcore: exact, or ivfpq: by a trained index, for large banks; needs the extra ivfpq"),
     ] = "exact"
     score: Annotated[
-        Literal["smoothed_max", "max", "eq7", "image"],
-        Meta(description="smoothed_max (default), max (paper eq. 6), eq7 (re-weighted; patchcore) or image (pooled; spade)"),
+        Literal["power_mean", "smoothed_max", "max", "eq7", "image"],
+        Meta(
+            description="power_mean (of all patches), smoothed_max, max (paper eq. 6), eq7 (re-weighted; patchcore) or image "
+            "(pooled; spade)"
+        ),
     ] = "smoothed_max"
-    sigma: Annotated[float, Meta(ge=0, le=8, description="smoothing of smoothed_max, in patches")] = 1.0
+    sigma: Annotated[float, Meta(ge=0, le=8, description="smoothing of power_mean and smoothed_max, in patches")] = 1.0
+    power: Annotated[
+        float,
+        Meta(ge=1, le=100, description="of power_mean: the higher, the more the worst patch counts; 1: all patches alike"),
+    ] = 24.0
     channels: Annotated[int, Meta(ge=1, le=1000, description="padim: channels kept of each patch vector, at most")] = 100
     reduction: Annotated[
         Literal["random", "pca"], Meta(description="padim: which are kept, random channels or pca (principal axes)")

@@ -61,7 +61,8 @@ class Member(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stride: int = 1  # every so many-th cell of the graph's map is used
     tiling: Tiling | None = None  # tiles of the roi, each resized to the input
     score: Score = "smoothed_max"
-    sigma: float = 1.0  # of smoothed_max, in patches
+    sigma: float = 1.0  # of power_mean and smoothed_max, in patches
+    power: Annotated[float, Meta(ge=1)] = 1.0  # of power_mean
     search: Search = "exact"  # how PatchCore searches its bank
     retrieve: int = 50  # good pictures with which SPADE compares a part
     map_sigma_px: float = 4.0  # smoothing of the heat map, in roi pixels

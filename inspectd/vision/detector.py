@@ -16,6 +16,7 @@ import numpy.typing as npt
 from inspectd.errors import BadBundle
 from inspectd.vision import bundle as bundles
 from inspectd.vision import forward, member, neighbours, scoring
+from inspectd.vision import outline as outlines
 from inspectd.vision.backbone import Backbone, Device
 from inspectd.vision.bundle import Bundle, Manifest, Member
 from inspectd.vision.golden import check_golden
@@ -23,6 +24,7 @@ from inspectd.vision.member import AtWork, Layer, Placed
 from inspectd.vision.methods import Judged, judges
 from inspectd.vision.view import Lens, View
 from inspectd.wire.enums import Verdict
+from inspectd.wire.messages import Outline
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -35,7 +37,7 @@ class Result:
     """What a detector says of one picture."""
 
     score: float
-    label: Verdict  # PASS or FAIL
+    label: Verdict  # PASS, FAIL, or UNDECIDED in the recheck band
     layers: list[Layer]  # of the heat map, one a member
 
     @cached_property
@@ -91,6 +93,11 @@ class Detector:
         return self.manifest.threshold
 
     @property
+    def recheck(self) -> float | None:
+        """From this score to the threshold a part is UNDECIDED(recheck); None: no such band."""
+        return self._found(bundles.RECHECK)
+
+    @property
     def batch_key(self) -> str:
         """Pictures of one key can share forward passes: sha256 of the graph, or of all members' graphs."""
         return "+".join(one.batch_key for one in self.members)
@@ -115,7 +122,7 @@ class Detector:
         judged = [one.judge(maps) for one, maps in zip(self.members, vectors, strict=True)]
         scores = member.together([one.share for one in self.members], [one.scores for one in judged])
         return [
-            Result(score, label(score, self.threshold), self._layers(judged, picture))
+            Result(score, label(score, self.threshold, self.recheck), self._layers(judged, picture))
             for picture, score in enumerate(scores.tolist())
         ]
 
@@ -126,6 +133,15 @@ class Detector:
     def map_per_mille(self, result: Result) -> npt.NDArray[np.uint16]:
         """Heat map uint16 [H,W] as it travels: per mille of the threshold, clamped at 65,535."""
         return scoring.per_mille(result.map, self.threshold)
+
+    def outline(self, result: Result) -> Outline | None:
+        """Where a result's heat map reaches the pixel threshold; None where the bundle has none."""
+        threshold = self._found(bundles.PIXEL)
+        return None if threshold is None else outlines.outline(result.map, threshold, self.manifest.picture.mm_per_px)
+
+    def _found(self, name: str) -> float | None:
+        found = self.manifest.thresholds.get(name)
+        return None if found is None else found.value
 
     @property
     def _only(self) -> AtWork:
@@ -153,9 +169,11 @@ def judge(asked: Sequence[tuple[Detector, U8]]) -> list[Result]:
     return [results[place] for place in range(len(asked))]
 
 
-def label(score: float, threshold: float) -> Verdict:
-    """PASS only if the score is below the threshold; NaN is not."""
-    return Verdict.PASS if score < threshold else Verdict.FAIL
+def label(score: float, threshold: float, recheck: float | None = None) -> Verdict:
+    """PASS only if the score is below the threshold, and below that of the recheck band where there is one; NaN is not."""
+    if not score < threshold:
+        return Verdict.FAIL
+    return Verdict.PASS if recheck is None or score < recheck else Verdict.UNDECIDED
 
 
 def _at_work(bundle: Bundle, settings: Member, backbone: Backbone, share: float) -> AtWork:

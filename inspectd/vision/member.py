@@ -12,7 +12,7 @@ from inspectd.vision.methods import F32, Judged, Method, Settings, summed_up
 from inspectd.vision.scoring import Separable
 from inspectd.vision.view import View
 
-_OF_DISTANCES = ("smoothed_max", "max")  # scores that follow from the map of distances alone
+_OF_DISTANCES = ("power_mean", "smoothed_max", "max")  # scores that follow from the map of distances alone
 
 
 @dataclass(frozen=True)

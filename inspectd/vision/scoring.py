@@ -27,18 +27,27 @@ class Separable(NamedTuple):
         return np.asarray(self.rows @ maps @ self.columns.T, np.float32)
 
 
-def maximum(distances: F32) -> F64:
+def maximum(distances: F32 | F64) -> F64:
     """Largest distance of each map [B,h,w]: the score of PatchCore's equation 6."""
     return np.asarray(distances.max(axis=(1, 2)), np.float64)
 
 
 def smoothed_max(distances: F32, smoothing: Separable, judged: Mask | None = None) -> F64:
     """Largest value of each map [B,h,w] after smoothing, over the judged cells [h,w] and weighted by them alone."""
-    smooth = smoothing(distances)
-    if judged is not None:
-        weight = smoothing(judged.astype(np.float32))
-        smooth = np.where(judged, smooth / np.where(judged, weight, 1), 0)
-    return maximum(smooth)
+    return maximum(_smoothed(distances, smoothing, judged))
+
+
+def power_mean(distances: F32, smoothing: Separable, power: float, judged: Mask | None = None) -> F64:
+    """Generalised mean of each map [B,h,w] after smoothing, over the judged cells [h,w]: (mean of d^power)^(1/power).
+
+    Power 1 is the mean, and the higher it is the nearer the maximum: one far patch counts, and so do many that are a little
+    far. In units of the largest distance, so that nothing overflows.
+    """
+    smooth = _smoothed(distances, smoothing, judged).astype(np.float64)
+    peak = maximum(smooth)
+    shares = (smooth / np.where(peak > 0, peak, 1)[:, None, None]) ** power
+    cells = smooth[0].size if judged is None else max(1, int(judged.sum()))
+    return np.asarray(peak * (shares.sum(axis=(1, 2)) / cells) ** (1 / power), np.float64)
 
 
 def reweighted(score: float, to_neighbours: F32) -> float:
@@ -90,6 +99,14 @@ def per_mille(values: F32, threshold: float) -> npt.NDArray[np.uint16]:
     """A heat map as it travels: per mille of the threshold, clamped at 65,535; NaN reads as the worst."""
     scaled = np.nan_to_num(np.rint(values * np.float32(1000 / threshold)), nan=65_535)
     return np.asarray(np.clip(scaled, 0, 65_535), np.uint16)
+
+
+def _smoothed(distances: F32, smoothing: Separable, judged: Mask | None) -> F32:
+    smooth = smoothing(distances)
+    if judged is None:
+        return smooth
+    weight = smoothing(judged.astype(np.float32))
+    return np.where(judged, smooth / np.where(judged, weight, 1), 0)
 
 
 def _gaussian(side: int, sigma: float) -> F32:

@@ -27,7 +27,7 @@ class Reason(IntEnum):
     POISON = 10  # two workers did not survive this picture
     BAD_PICTURE = 11  # the picture could not be decoded
     WRONG_BUNDLE = 12  # answered with a fingerprint other than the one assigned
-    RECHECK = 13  # reserved, not given yet: between two thresholds, to the rework lane
+    RECHECK = 13  # between two thresholds: to the rework lane
     WORKER_ERROR = 14  # the worker answered with an error
     STOPPED = 15  # the daemon was stopped before a score came
 

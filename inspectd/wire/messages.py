@@ -132,6 +132,19 @@ class Work(Message, frozen=True):
     items: list[WorkItem]
 
 
+Box = tuple[int, int, int, int]  # x, y, width, height in roi pixels
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a heat map reaches the bundle's pixel threshold; areas of 0 where it does nowhere."""
+
+    threshold: float  # of a pixel, in the unit of the score
+    area_px: int = 0
+    area_mm2: float | None = None  # None: the station file does not say how large a pixel is
+    regions: int = 0  # connected, diagonally too
+    boxes: tuple[Box, ...] = ()  # around the largest of them, the largest first
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of one frame; its heat map is the part at the same place (empty: none)."""
 
@@ -141,6 +154,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason = Reason.NONE
     text: str = ""  # details of the reason, for people
     map_shape: tuple[int, ...] = ()  # uint16 [H, W] in roi pixels, per mille of the threshold, clamped at 65,535
+    recheck: float | None = None  # of the bundle that judged: from here to the threshold the part goes to the rework lane
+    outline: Outline | None = None  # None: the bundle has no pixel threshold
     wait_ms: float = 0.0  # in the worker before its batch began
     score_ms: float = 0.0  # the batch, from pixels to score
     batch: int = 0  # how many frames it had
@@ -209,6 +224,8 @@ class Closed(Message, frozen=True):
     text: str = ""
     score: float = float("nan")
     threshold: float = float("nan")
+    recheck: float | None = None  # as in Answer
+    outline: Outline | None = None  # as in Answer
     fingerprint: str = ""
     part_id: str = ""
     product: str = "default"

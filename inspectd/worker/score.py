@@ -61,7 +61,10 @@ def _answer(item: WorkItem, result: Result | str, detector: Detector) -> Scored:
     if not math.isfinite(result.score):
         return _undecided(item, Reason.BAD_SCORE, f"the score is {result.score}")
     heat = np.ascontiguousarray(detector.map_per_mille(result))
-    answer = Answer(key=item.key, fingerprint=detector.fingerprint, score=result.score, map_shape=heat.shape)
+    answer = Answer(
+        key=item.key, fingerprint=detector.fingerprint, score=result.score, map_shape=heat.shape, recheck=detector.recheck,
+        outline=detector.outline(result),
+    )  # fmt: skip
     return Scored(answer, heat)
 
 

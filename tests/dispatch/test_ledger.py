@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from inspectd.dispatch.ledger import Assigned, Ledger, Policy
 from inspectd.wire.enums import LineOutcome, Reason, Verdict
-from inspectd.wire.messages import Answer, Closed, Key, Late, Opened, Outcome, Trigger
+from inspectd.wire.messages import Answer, Closed, Key, Late, Opened, Outcome, Outline, Trigger
 
 MS = 1_000_000
 POLICIES = {"a": Policy(100, 10, "line1"), "b": Policy(50, 10, "")}
@@ -47,6 +47,27 @@ class TestPassIsEarned:
     @pytest.mark.parametrize("score", [1.0, 1.5, 1e30])
     def test_a_score_at_or_above_the_threshold_fails(self, score):
         assert closed_with(answer=answer(1, score)).verdict is Verdict.FAIL
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        score=st.floats(0, 2), threshold=st.sampled_from([0.5, 1.0]),
+        recheck=st.none() | st.floats(0, 2) | st.just(math.nan) | st.just(math.inf),
+    )  # fmt: skip
+    def test_a_recheck_band_takes_parts_from_those_that_pass_and_from_no_others(self, score, threshold, recheck):
+        """Whatever the band: FAIL is as without one; PASS needs a score below both; what lies between is UNDECIDED(recheck)."""
+        book = ledger()
+        book.open(trigger(1), Assigned("default", "f" * 16, threshold), 0)
+        closed = one(book.close(Key("a", 1, 1), 10 * MS, answer=answer(1, score, recheck=recheck)), Closed)
+        below_band = recheck is None or score < recheck
+        expected = Verdict.FAIL if score >= threshold else Verdict.PASS if below_band else Verdict.UNDECIDED
+        assert (closed.verdict, closed.reason is Reason.RECHECK) == (expected, expected is Verdict.UNDECIDED)
+        assert book.counts["a"]["reason.recheck"] == (expected is Verdict.UNDECIDED)
+
+    def test_a_verdict_tells_where_the_band_began_and_what_was_outlined(self):
+        """Watchers and the journal learn both from the message of the verdict."""
+        found = Outline(threshold=0.7, area_px=12, regions=1, boxes=((1, 2, 4, 3),))
+        closed = closed_with(answer=answer(1, 0.9, recheck=0.8, outline=found))
+        assert (closed.verdict, closed.recheck, closed.outline) == (Verdict.UNDECIDED, 0.8, found)
 
     @pytest.mark.parametrize(
         ("close", "reason"),

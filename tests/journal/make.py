@@ -1,7 +1,10 @@
 """Spool records for tests: the life of parts, in the order in which dispatch writes it."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from inspectd.journal import schema
 from inspectd.journal.records import Record, pack
 from inspectd.journal.segments import path_of
 from inspectd.wire.enums import LineOutcome, Reason, Verdict
@@ -42,6 +45,20 @@ def checkpoint(
 ) -> Checkpoint:
     sources = {station: (run, last)} if last else {}
     return Checkpoint(utc_ns=utc_ns, opened=unfinished or [], closed=[], outcomes=[], sources=sources, counts={})
+
+
+def first_version(path: Path) -> Path:
+    """Write a day's file as releases with journals of version 1 did, with one part."""
+    tables = [table._replace(columns=tuple(c for c in table.columns if c.since == 1)) for table in schema.TABLES]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as db:
+        for table in tables:
+            db.execute(schema._create_table(table))
+        row = ("tile", 1, 1, "part-1", NOON, "2026-09-21T12:00:00.000Z", 1.25)
+        db.execute("INSERT INTO parts (station, run, seq, part_id, utc_ns, utc, score) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    return path
 
 
 FULL_DISK = ("unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=$0 tmpfs "$1" && shift && exec "$@"')

@@ -71,6 +71,31 @@ def test_parts_of_the_same_id_are_counted_and_named_by_key(state: StateDir) -> N
     assert "are called" not in page.render(Reader(state), "tile/1/22")[0]
 
 
+def test_the_band_and_the_outlined_places_are_told() -> None:
+    """Area in pixels and mm², boxes with the largest first, and how many are left out; nothing is said of what is not known."""
+    found = msgspec.structs.replace(
+        PASSED, recheck=3.0, regions=3, area_px=1_234, area_mm2=4.9, boxes=((1, 2, 30, 4), (5, 6, 7, 8))
+    )
+    text = page.text(found)
+    assert "3.5000, recheck from 3.0000" in text
+    assert "1,234 px (4.9 mm²) in 3 places" in text
+    assert "1, 2: 30 x 4; 5, 6: 7 x 8; and 1 smaller" in text
+    assert "nothing" in page.text(msgspec.structs.replace(PASSED, regions=0, area_px=0))
+    assert "outlined" not in page.text(PASSED)
+
+
+def test_a_picture_is_outlined_from_the_pixel_threshold_on() -> None:
+    """Where one is known; a place between it and the part's threshold is outlined then, and else is not."""
+    heat = np.full((60, 90), 100, np.uint16)
+    heat[20:40, 30:60] = 900
+    known = msgspec.structs.replace(PASSED, pixel_threshold=0.8 * 3.5, threshold=3.5)
+    assert not np.array_equal(page.draw(known, GREY, heat)[:400], page.draw(PASSED, GREY, heat)[:400])
+    lower = msgspec.structs.replace(known, pixel_threshold=0.95 * 3.5)
+    colour = np.asarray(page._VERDICT[Verdict.FAIL])
+    assert (page.draw(known, GREY, heat) == colour).all(axis=2).any()
+    assert not (page.draw(lower, GREY, heat) == colour).all(axis=2).any()
+
+
 def test_a_late_score_is_shown_as_late() -> None:
     late = Part(station="t", run=1, seq=1, utc="", utc_ns=0, late_score=2.5, late_ms=40.0)
     assert "2.5000, 40.0 ms after the verdict" in page.text(late)

@@ -17,7 +17,8 @@ from inspectd.journal.reader import Reader
 from inspectd.journal.records import Record
 from inspectd.station.state import StateDir
 from inspectd.wire.enums import LineOutcome, Reason, Verdict
-from tests.journal.make import DAY_NS, NOON, closed, key, life, opened, outcome
+from inspectd.wire.messages import Outline
+from tests.journal.make import DAY_NS, NOON, closed, first_version, key, life, opened, outcome
 
 YESTERDAY, TODAY = "2026-09-20", "2026-09-21"
 SECOND = 1_000_000_000
@@ -44,6 +45,16 @@ def reader(state: StateDir) -> Reader:
 
 def test_rows_come_over_all_days_oldest_first(reader: Reader) -> None:
     assert [str(part.key) for part in reader.parts()] == [*(f"tile/1/{seq}" for seq in range(1, 7)), "cap/1/1"]
+
+
+def test_days_of_version_1_are_read_beside_those_of_today(reader: Reader, state: StateDir) -> None:
+    """A row of an older release has no outline; one of today has its boxes as numbers."""
+    first_version(schema.path_of(state.journal, "2026-09-19"))
+    found = Outline(threshold=3.0, area_px=2, regions=1, boxes=((1, 2, 2, 1),))
+    write(state, [msgspec.structs.replace(closed(key(9), NOON + 9 * SECOND), outline=found)])
+    oldest, *_, newest = reader.parts()
+    assert (oldest.part_id, oldest.score, oldest.boxes, oldest.recheck) == ("part-1", 1.25, None, None)
+    assert (newest.seq, newest.boxes, newest.area_px) == (9, ((1, 2, 2, 1),), 2)
 
 
 def test_rows_are_chosen_by_station_verdict_and_time(reader: Reader) -> None:
@@ -134,8 +145,8 @@ def test_a_damaged_file_is_named(reader: Reader, state: StateDir) -> None:
 
 def test_a_newer_file_is_refused(reader: Reader, state: StateDir) -> None:
     with closing(sqlite3.connect(schema.path_of(state.journal, TODAY))) as db:
-        db.execute("PRAGMA user_version = 2")
-    with pytest.raises(JournalError, match="got version 2; install"):
+        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    with pytest.raises(JournalError, match=f"got version {schema.VERSION + 1}; install"):
         reader.counts()
 
 

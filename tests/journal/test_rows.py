@@ -7,11 +7,12 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from inspectd.journal import rows, schema
 from inspectd.journal.segments import Position
 from inspectd.wire.enums import LineOutcome, Reason, Verdict
-from inspectd.wire.messages import Checkpoint, Closed, Commanded, Late, Opened, Outcome
+from inspectd.wire.messages import Checkpoint, Closed, Commanded, Late, Opened, Outcome, Outline
 from tests.journal.make import DAY_NS, NOON, checkpoint, closed, key, opened, outcome
 
 FACTS = [opened(key(1)), closed(key(1)), outcome(key(1)), Late(key=key(1), utc_ns=NOON, score=2.5, late_ms=250.0)]
@@ -43,8 +44,23 @@ def test_every_order_of_the_facts_of_a_key_gives_the_same_row() -> None:
         "plc": "line1", "opened_ms": 0.25, "frame_ms": 1.0, "sent_ms": 1.5, "scored_ms": 9.0, "closed_ms": 9.25,
         "outcome_ms": 12.0, "verdict": "PASS", "reason": 0, "reason_name": None, "text": None, "score": 1.25, "threshold": 3.5,
         "fingerprint": "0123456789abcdef", "worker": "workerd-1", "batch": 2, "outcome": "delivered",
-        "late_score": 2.5, "late_ms": 250.0,
+        "late_score": 2.5, "late_ms": 250.0, "recheck": None, "pixel_threshold": None, "area_px": None, "area_mm2": None,
+        "regions": None, "boxes": None,
     }  # fmt: skip
+
+
+def test_what_was_outlined_and_where_a_band_began_stand_in_the_row() -> None:
+    """Areas, the number of places and their boxes as JSON; nothing outlined is 0, and not empty."""
+    found = Outline(threshold=3.0, area_px=12, area_mm2=0.5, regions=2, boxes=((1, 2, 3, 4), (5, 6, 1, 1)))
+    with day() as db:
+        rows.write(
+            db, [replace(closed(key(1)), outline=found, recheck=3.25), replace(closed(key(2)), outline=Outline(threshold=3.0))]
+        )
+        first, second = all_rows(db)
+    assert (first["recheck"], first["pixel_threshold"], first["area_px"], first["area_mm2"]) == (3.25, 3.0, 12, 0.5)
+    assert (first["regions"], first["boxes"]) == (2, "[[1, 2, 3, 4], [5, 6, 1, 1]]")
+    assert (second["recheck"], second["area_px"], second["area_mm2"]) == (None, 0, None)
+    assert (second["regions"], second["boxes"]) == (0, "[]")
 
 
 def test_a_fact_that_is_written_again_changes_nothing_and_is_not_new() -> None:

@@ -9,6 +9,7 @@ import pytest
 from inspectd.errors import JournalError
 from inspectd.journal import schema
 from inspectd.journal.reader import Part
+from tests.journal.make import first_version
 
 
 def test_a_new_day_has_every_described_table_and_column(tmp_path: Path) -> None:
@@ -33,8 +34,18 @@ def test_a_newer_version_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "journal-2026-11-21.db"
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
-    with pytest.raises(JournalError, match=r"journal-2026-11-21\.db: expected .* version 1, got version 2; install"):
+    with pytest.raises(JournalError, match=r"journal-2026-11-21\.db: expected .* version 2, got version 3; install"):
         schema.open_for_writing(path)
+
+
+def test_a_file_of_version_1_gets_the_columns_of_today_and_keeps_its_rows(tmp_path: Path) -> None:
+    """The file of the day on which a line is updated: columns stand as in a new file, and old rows have them empty."""
+    path = first_version(tmp_path / "journal-2026-11-21.db")
+    with closing(schema.open_for_writing(path)) as db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(parts)")]
+        assert columns == [column.name for column in schema.PARTS.columns]
+        assert db.execute("SELECT part_id, score, recheck, boxes FROM parts").fetchall() == [("part-1", 1.25, None, None)]
+        assert schema.version(db, path) == schema.VERSION
 
 
 def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class TestJudging:
         assert travels.dtype == np.uint16
         assert travels.max() == round(float(result.map.max()) * 1000 / detector.threshold)
 
-    @pytest.mark.parametrize("score", ["smoothed_max", "max", "eq7"])
+    @pytest.mark.parametrize("score", ["power_mean", "smoothed_max", "max", "eq7"])
     def test_scores_do_not_depend_on_the_batch(self, state, score):
         detector = Detector.open(make.real_bundle(state, score=score).directory)
         parts = [make.good_part(i) for i in range(3)] + [make.defective_part(i) for i in range(3)]
@@ -131,7 +131,7 @@ class TestMembers:
         with pytest.raises(ValueError, match="expected a bundle of one member, got 2"):
             both.prepare(make.good_part(0))
 
-    @pytest.mark.parametrize("score", ["smoothed_max", "max", "eq7"])
+    @pytest.mark.parametrize("score", ["power_mean", "smoothed_max", "max", "eq7"])
     def test_a_tiled_score_is_taken_from_the_stitched_map(self, state, score):
         """The three steps apart give what score gives; a scratch across the tiles' borders counts once, not once a tile."""
         tiled = make.real_bundle(state, score=score, tiling=Tiling(rows=2, columns=2, overlap_px=24), stride=1)

@@ -61,6 +61,21 @@ class TestScores:
         got = scoring.smoothed_max(distances, scoring.smoothing((height, width), sigma))
         assert got == pytest.approx(expected, rel=1e-5)
 
+    @settings(max_examples=25, deadline=None)
+    @given(st.floats(0, 2), st.floats(1, 100), st.integers(2, 7), st.integers(2, 7), st.booleans())
+    def test_the_power_mean_is_the_generalised_mean_of_the_judged_cells(self, sigma, power, height, width, masked):
+        """However large the distances are; it lies between the mean and the maximum."""
+        judged = np.arange(height * width).reshape(height, width) % 3 != 0 if masked else None
+        counted = np.ones((height, width), bool) if judged is None else judged
+        smoothing = scoring.smoothing((height, width), sigma)
+        distances = maps(3, height, width) * counted
+        smooth = smoothing(distances) / (1 if judged is None else np.maximum(smoothing(judged.astype(np.float32)), 1e-9))
+        expected = [(sum(float(d) ** power for d in one[counted]) / counted.sum()) ** (1 / power) for one in smooth]
+        got = scoring.power_mean(distances, smoothing, power, judged)
+        assert got == pytest.approx(expected, rel=1e-4)
+        assert scoring.power_mean(distances * 1e9, smoothing, power, judged) == pytest.approx(got * 1e9, rel=1e-4)
+        assert (got <= scoring.smoothed_max(distances, smoothing, judged) * (1 + 1e-6)).all()
+
     def test_no_sigma_is_the_plain_maximum(self):
         distances = maps(2, 6, 7)
         assert scoring.smoothed_max(distances, scoring.smoothing((6, 7), 0)) == pytest.approx(scoring.maximum(distances))
@@ -74,11 +89,13 @@ class TestScores:
     def test_a_picture_of_which_nothing_is_judged_scores_0(self):
         nothing = np.zeros((6, 6), bool)
         assert scoring.smoothed_max(maps(1, 6, 6) * 0, scoring.smoothing((6, 6), 1.0), nothing).tolist() == [0]
+        assert scoring.power_mean(maps(1, 6, 6) * 0, scoring.smoothing((6, 6), 1.0), 24, nothing).tolist() == [0]
 
     def test_nan_stays_nan(self):
         distances = maps(1, 6, 6)
         distances[0, 2, 2] = np.nan
         assert math.isnan(scoring.smoothed_max(distances, scoring.smoothing((6, 6), 1.0))[0])
+        assert math.isnan(scoring.power_mean(distances, scoring.smoothing((6, 6), 1.0), 24)[0])
         assert math.isnan(scoring.maximum(distances)[0])
 
     @given(st.lists(st.floats(0, 20), min_size=1, max_size=9), st.floats(0, 100))

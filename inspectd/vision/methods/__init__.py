@@ -12,7 +12,7 @@ F32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Arrays = Mapping[str, npt.NDArray[Any]]  # of a bundle's member, by the method's names for them
 Kind = Literal["patchcore", "padim", "spade"]
-Score = Literal["smoothed_max", "max", "eq7", "image"]
+Score = Literal["power_mean", "smoothed_max", "max", "eq7", "image"]
 Search = Literal["exact", "ivfpq"]
 
 
@@ -41,7 +41,12 @@ class Settings(Protocol):
 
     @property
     def sigma(self) -> float:
-        """Smoothing of smoothed_max, in patches."""
+        """Smoothing of power_mean and smoothed_max, in patches."""
+        ...
+
+    @property
+    def power(self) -> float:
+        """Of power_mean."""
         ...
 
     @property
@@ -61,9 +66,10 @@ def standardise(vectors: F32, mean: F32, scale: F32) -> F32:
 
 
 def summed_up(distances: F32, settings: Settings, judged: Mask | None) -> npt.NDArray[np.float64]:
-    """Score of each map [B,h,w], whose cells that are not judged are 0: its largest value, smoothed or not."""
-    if settings.score == "smoothed_max":
-        return scoring.smoothed_max(
-            distances, scoring.smoothing((distances.shape[1], distances.shape[2]), settings.sigma), judged
-        )
-    return scoring.maximum(distances)
+    """Score of each map [B,h,w], whose cells that are not judged are 0: its largest value or power mean, smoothed or not."""
+    if settings.score not in ("power_mean", "smoothed_max"):
+        return scoring.maximum(distances)
+    smoothing = scoring.smoothing((distances.shape[1], distances.shape[2]), settings.sigma)
+    if settings.score == "power_mean":
+        return scoring.power_mean(distances, smoothing, settings.power, judged)
+    return scoring.smoothed_max(distances, smoothing, judged)

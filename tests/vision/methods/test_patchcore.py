@@ -50,7 +50,7 @@ def test_smoothed_max_smooths_by_its_sigma():
     assert judged.scores.tolist() == scoring.smoothed_max(judged.distances, scoring.smoothing((5, 4), 0.7)).tolist()
 
 
-@pytest.mark.parametrize("score", ["smoothed_max", "max", "eq7"])
+@pytest.mark.parametrize("score", ["power_mean", "smoothed_max", "max", "eq7"])
 def test_a_cell_that_is_not_judged_cannot_matter(score):
     judged = np.ones((5, 4), bool)
     judged[2, 1] = False

@@ -45,7 +45,7 @@ def test_fewer_pictures_than_are_to_be_retrieved_are_all_compared_with():
     assert Spade(Told("image"), ARRAYS).judge(VECTORS).scores == pytest.approx(slow(N)[0], rel=1e-4)
 
 
-@pytest.mark.parametrize("score", ["smoothed_max", "max", "image"])
+@pytest.mark.parametrize("score", ["power_mean", "smoothed_max", "max", "image"])
 def test_a_cell_that_is_not_judged_cannot_matter(score):
     judged = np.ones(GRID, bool)
     judged[2, 1] = False  # the eighth of twelve
