@@ -1,31 +1,47 @@
-"""Makes a bundle the active one: through the daemon if one runs, else on disk for its next start."""
+"""Makes a bundle, or a product, the active one: through the daemon if one runs, else on disk for its next start."""
 
 import os
 import pwd
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from inspectd.cli import screen
 from inspectd.cli.options import Places
-from inspectd.errors import BadInput, DaemonError, InspectdError, JournalError
+from inspectd.errors import BadBundle, BadInput, DaemonError, InspectdError, JournalError
 from inspectd.journal import audit
 from inspectd.station.schema import Config
-from inspectd.station.state import Current
+from inspectd.station.state import Current, StateDir
 from inspectd.supervisor import control, lock
 from inspectd.vision import fits
 from inspectd.vision.bundle import verify
 from inspectd.wire.messages import Command, Reply
 
 
-def activate(config: Config, where: Places, station: str, product: str, number: int) -> str:
+class Asked(NamedTuple):
+    """By which command a bundle becomes active, in whose name, and what else the journal keeps of it."""
+
+    what: str = "activate"
+    who: str = ""  # empty: whoever calls
+    more: Mapping[str, str] = MappingProxyType({})
+
+
+ACTIVATE = Asked()
+ROLLBACK = Asked(more=MappingProxyType({"rollback": "yes"}))
+
+
+def activate(config: Config, where: Places, station: str, product: str, number: int, asked: Asked = ACTIVATE) -> str:
     """Switch a station's product to a bundle; returns what happened.
 
     BadBundle if a file of it is missing or damaged or if it was made for another roi or mask, DaemonError if the workers
     refuse it, StateError if it cannot be kept.
     """
-    args, path = {"station": station, "product": product, "bundle": str(number)}, where.state.bundle(station, product, number)
+    path = where.state.bundle(station, product, number)
+    args = {"station": station, "product": product, "bundle": str(number), **asked.more}
     if lock.holder(where.run_dir) is not None:
         try:
-            reply = command(where.run_dir, "activate", args)
+            reply = command(where.run_dir, asked.what, args, asked.who)
         except DaemonError:
             verify(path)  # if a damaged file is why, that is bad input, and named
             raise
@@ -33,26 +49,56 @@ def activate(config: Config, where: Places, station: str, product: str, number: 
     try:
         manifest = verify(path)
         fits.need_fit(manifest, config, station)
-        where.state.write_current(station, product, Current(number, manifest.fingerprint, manifest.threshold))
+        current = Current(number, manifest.fingerprint, manifest.threshold)
+        before = active(where.state, station, product)
+        where.state.write_current(station, product, current.following(before, back="rollback" in args))
     except InspectdError as error:
-        _note(where, args, False, str(error))
+        _note(where, asked, args, False, str(error))
         raise
     text = f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
-    _note(where, args, True, text)
+    _note(where, asked, args, True, text)
     return text
 
 
-def _note(where: Places, args: dict[str, str], ok: bool, text: str) -> None:
+def select(where: Places, station: str, product: str) -> str:
+    """Switch a station to another of its products; BadBundle if that has no active bundle."""
+    args, asked = {"station": station, "product": product}, Asked("product")
+    if lock.holder(where.run_dir) is not None:
+        return command(where.run_dir, "product", args).text or f"station {station}: product {product} from the next part on"
+    try:
+        if where.state.read_current(station, product) is None:
+            raise BadBundle(f"{station}: no active bundle for product {product!r}")
+        where.state.write_product(station, product)
+    except InspectdError as error:
+        _note(where, asked, args, False, str(error))
+        raise
+    text = f"station {station}: product {product} from the next start of the daemon on"
+    _note(where, asked, args, True, text)
+    return text
+
+
+def active(state: StateDir, station: str, product: str) -> Current | None:
+    """Return the active bundle; None if there is none, or if the file that names it is damaged: the next one mends that."""
+    try:
+        return state.read_current(station, product)
+    except BadBundle:
+        return None
+
+
+def _note(where: Places, asked: Asked, args: dict[str, str], ok: bool, text: str) -> None:
     """Put the command into the journal, as a daemon would; a journal that cannot be written stops nobody, and is told."""
     try:
-        audit.note(where.state, user(), "activate", args, ok, text)
+        audit.note(where.state, asked.who or user(), asked.what, args, ok, text)
     except JournalError as error:
         screen.warn(f"not in the journal: {error}")
 
 
-def command(run_dir: Path, what: str, args: dict[str, str]) -> Reply:
-    """Give the daemon a command in the caller's name; with its reason, BadInput if it cannot be, DaemonError if it failed."""
-    reply = control.ask(run_dir, Command(what=what, who=user(), args=args))
+def command(run_dir: Path, what: str, args: dict[str, str], who: str = "") -> Reply:
+    """Give the daemon a command, in the caller's name unless another is given.
+
+    With the daemon's reason, BadInput if it cannot be, DaemonError if it failed.
+    """
+    reply = control.ask(run_dir, Command(what=what, who=who or user(), args=args))
     if not reply.ok:
         raise BadInput(reply.text) if reply.bad_input else DaemonError(reply.text)
     return reply

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from inspectd.cli import backbone, bench, line, look, screen, setup
+from inspectd.cli import backbone, bench, bundle, change, line, look, screen, setup
 from inspectd.errors import InspectdError, Interrupted
 
 HELP = """Watches factory lines: PASS or FAIL for every part, learnt from pictures of good parts alone.
@@ -67,7 +67,7 @@ def _prose(command: Callable[..., None]) -> str:
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Set up": (setup.init, setup.check, setup.calibrate, setup.activate, setup.demo_parts),
-    "Run": (line.run, line.status, line.trigger, line.stop),
+    "Run": (line.run, line.status, line.trigger, change.threshold, change.product, line.stop),
     "Look": (look.evaluate, look.replay, look.show, look.audit),
     "Measure": (bench.demo,),
 }
@@ -75,4 +75,5 @@ for _panel, _commands in _PANELS.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel, help=_prose(_command))(_command)
 app.add_typer(backbone.backbone, name="backbone", rich_help_panel="Set up")
+app.add_typer(bundle.bundle, name="bundle", rich_help_panel="Set up")
 app.add_typer(bench.benchmark, name="benchmark", rich_help_panel="Measure")

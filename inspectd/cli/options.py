@@ -36,6 +36,7 @@ RunDir = Annotated[
     ),
 ]  # fmt: skip
 Json = Annotated[Path | None, option("--json", "FILE", "Write the figures to FILE as JSON; - prints them.")]
+Sign = Annotated[Path | None, option("--sign", "KEY", "Sign the bundle by a private key, of `inspectd bundle keygen`.")]
 Product = Annotated[str | None, option("--product", "NAME", "A product of the station. (default: its first)")]
 StationName = Annotated[str, typer.Argument(metavar="STATION", help="A station's name, as in its file.", show_default=False)]
 
@@ -110,6 +111,13 @@ def active_bundle(state: StateDir, station: str, product: str) -> int:
     if current is None:
         raise BadBundle(f"station {station}, product {product}: no active bundle; inspectd calibrate {station} --good DIR")
     return current.bundle
+
+
+def sign(bundle: Path, key: Path) -> str:
+    """Sign a bundle; returns the public key. MissingExtra without the extra `sign`."""
+    from inspectd.vision import signing
+
+    return signing.sign(bundle, key)
 
 
 def _line(config: Path) -> schema.Line:

@@ -82,6 +82,7 @@ def calibrate(
     rule: RuleName = None,
     holdout: Holdout = None,
     no_activate: NoActivate = False,
+    sign: options.Sign = None,
     json: options.Json = None,
     config: options.Config = CONFIG,
     state: options.State = None,
@@ -103,6 +104,8 @@ def calibrate(
     product = options.product(options.station(loaded, station), product)
     asked = learning.options(loaded, rule, max_false_reject, holdout)
     result = learning.calibrate(loaded, station, product, good, bad, where.state, asked)
+    if sign:
+        options.sign(result.directory, sign)
     learning.show(result)
     if json:
         screen.write_json(json, learning.figures(result))

@@ -33,6 +33,14 @@ def find(pictures: Path, key: Key) -> Path | None:
     return next((path for day in reversed(days(pictures)) if (path := picture_path(pictures, day, key)).is_file()), None)
 
 
+def newest(pictures: Path, station: str) -> Iterator[tuple[Key, Path]]:
+    """Yield the kept pictures of a station, the newest part first."""
+    for day in reversed(days(pictures)):
+        found = (path for path in (pictures / day / station).glob("*-*.png") if path.name.count(".") == 1)
+        keys = [(Key(station, *map(int, path.stem.split("-"))), path) for path in found]
+        yield from sorted(keys, reverse=True)
+
+
 def days(pictures: Path) -> list[str]:
     """Every day that pictures were kept of, oldest first."""
     return sorted(path.name for path in pictures.iterdir()) if pictures.is_dir() else []

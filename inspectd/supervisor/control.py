@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from inspectd import clock, log
-from inspectd.errors import BadBundle, DaemonError
+from inspectd.errors import BadBundle, BadInput, DaemonError
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
 from inspectd.supervisor import lock
@@ -24,7 +24,7 @@ from inspectd.wire.messages import Command, Done, Reply
 from inspectd.wire.sockets import Envelope, Hub, Port
 
 # seconds in which the daemon answers; workers load and warm a bundle before it is active
-LIMITS_S = {"status": 2.0, "activate": 120.0, "product": 10.0, "trigger": 10.0, "stop": 2.0}
+LIMITS_S = {"status": 2.0, "activate": 120.0, "threshold": 120.0, "product": 10.0, "trigger": 10.0, "stop": 2.0}
 _AS_AT_START = (
     "the line runs with its files as they were at its start; if they were changed since, stop it, then "
     "`inspectd activate {station} {bundle}`, then start it"
@@ -130,7 +130,7 @@ class Desk:
 
     def _order_for(self, command: Command) -> Sent | Refused:
         """Turn a command about a station into an order to the process that carries it out."""
-        orders = {"activate": self._activate, "product": self._product, "trigger": self._trigger}
+        orders = {"activate": self._activate, "threshold": self._threshold, "product": self._product, "trigger": self._trigger}
         if command.what not in orders:
             return Refused(f"no command {command.what!r}: expected one of {', '.join(LIMITS_S)}")
         name, args = command.args.get("station", ""), command.args
@@ -153,10 +153,25 @@ class Desk:
             return Refused(str(error))
         try:
             fits.need_fit(manifest, self._config, station)
-        except BadBundle as error:
+        except BadInput as error:
             return Refused(f"{error}\n{_AS_AT_START.format(station=station, bundle=number)}")
-        judged_by = {"fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold)}
-        return self._order("dispatchd", "activate", {"station": station, "product": product, "bundle": number} | judged_by)
+        order = {"station": station, "product": product, "bundle": number}
+        order |= {"fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold)}
+        order |= {"rollback": "yes"} if "rollback" in args else {}
+        return self._order("dispatchd", "activate", order)
+
+    def _threshold(self, station: str, product: str, args: dict[str, str]) -> Sent | Refused:
+        """Activate a revision, if it is one of the bundle that is active: two people's changes do not undo each other."""
+        number = args.get("bundle", "")
+        try:
+            current = self._state.read_current(station, product)
+            path = self._state.bundle(station, product, int(number) if number.isdecimal() else 0)
+            found = bundle.read_manifest(path).revision
+        except BadBundle as error:
+            return Refused(str(error))
+        if found is None or current is None or found.parent != current.fingerprint:
+            return Refused(f"station {station}: bundle {number} is no revision of the active one; give the command again")
+        return self._activate(station, product, args)
 
     def _product(self, station: str, product: str, _: dict[str, str]) -> Sent | Refused:
         return self._order("dispatchd", "product", {"station": station, "product": product})

@@ -41,13 +41,13 @@ def new_key(file: Path) -> str:
     return _public(key)
 
 
-def sign(directory: Path, key_file: Path) -> str:
+def sign(directory: Path, key_file: Path, graphs: Path | None = None) -> str:
     """Sign a bundle by a private key; return the public key. BadInput if the key is none, BadBundle if the bundle is damaged.
 
-    Its fingerprint stays what it was. A signature that is there is replaced.
+    Its fingerprint stays what it was. A signature that is there is replaced. `graphs` as in `bundle.verify`.
     """
     key = _read_key(key_file)
-    bundles.verify(directory)
+    bundles.verify(directory, graphs)
     path = directory / bundles.MANIFEST
     sha256 = bundles.digest(directory)
     value = _text(key.sign(_PURPOSE + sha256.encode()))

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from inspectd.errors import DaemonError
-from inspectd.station.state import StateDir
+from inspectd.station.state import Current, StateDir
 from inspectd.supervisor import control
 from inspectd.supervisor.control import Desk
 from inspectd.supervisor.life import Life
@@ -74,11 +74,11 @@ def office(run_dir: Path, state: StateDir) -> Iterator[Office]:
         yield Office(hub, state)
 
 
-def store_bundle(state: StateDir, number: int, roi: tuple[int, int, int, int] | None = None) -> Manifest:
+def store_bundle(state: StateDir, number: int, roi: tuple[int, int, int, int] | None = None, **more: object) -> Manifest:
     """Write a manifest alone; it is all that the desk reads."""
     member = Member(backbone="0" * 64, backbone_name="lite0", layers=(4, 10), patch=3, input_px=(224, 224))
     picture = PictureSpec(camera_px=(64, 64), pixel_format="rgb8", roi=roi)
-    manifest = Manifest(station="cell", members=(member,), picture=picture, threshold=1.25)
+    manifest = Manifest(station="cell", members=(member,), picture=picture, **{"threshold": 1.25} | more)
     manifest = msgspec.structs.replace(manifest, fingerprint=bundle.fingerprint(manifest))
     folder = state.bundle("cell", "default", number)
     folder.mkdir(parents=True)
@@ -126,6 +126,26 @@ def test_a_bundle_for_files_that_were_changed_since_the_start_is_refused_with_th
     )
 
 
+def test_a_threshold_is_the_activation_of_a_revision_of_the_active_bundle(office: Office, state: StateDir) -> None:
+    """One of a bundle that is active no more is refused: two people's changes do not undo each other."""
+    parent, other = store_bundle(state, 1), store_bundle(state, 2, threshold=1.5)
+    change = bundle.Revision(parent=parent.fingerprint, threshold=1.25, who="anna", why="x", when="")
+    made = store_bundle(state, 3, threshold=1.3, revision=change)
+    said = {"station": "cell", "bundle": "3", "value": "1.3", "why": "x"}
+    state.write_current("cell", "default", Current(1, parent.fingerprint, 1.25))
+    office.command("threshold", **said)
+    order = office.order("dispatchd")
+    assert (order.what, order.args["fingerprint"], order.args["threshold"]) == ("activate", made.fingerprint, "1.3")
+    office.desk.done(Done(id=order.id, ok=True))
+    assert office.reply().ok
+    assert office.notes() == [said | {"who": "anna", "what": "threshold", "ok": "true", "text": ""}]
+    state.write_current("cell", "default", Current(2, other.fingerprint, 1.5))
+    for number in ("3", "2", "x"):
+        office.command("threshold", station="cell", bundle=number)
+        reply = office.reply()
+        assert (reply.ok, reply.bad_input) == (False, True), reply
+
+
 def test_product_goes_to_dispatch(office: Office) -> None:
     office.command("product", station="cell", product="default")
     order = office.order("dispatchd")
@@ -137,7 +157,7 @@ def test_product_goes_to_dispatch(office: Office) -> None:
 @pytest.mark.parametrize(
     ("what", "args", "words"),
     [
-        ("dance", {}, "no command 'dance': expected one of status, activate, product, trigger, stop"),
+        ("dance", {}, "no command 'dance': expected one of status, activate, threshold, product, trigger, stop"),
         ("trigger", {"station": "x"}, "no station 'x': expected one of cell"),
         ("activate", {}, "no station '': expected one of cell"),
         ("activate", {"station": "cell", "product": "x"}, "no product 'x': expected one of default"),

@@ -1,0 +1,125 @@
+"""Bundles as versions: the one before, one with another threshold, one from another machine, and what two of them say."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from inspectd import clock, image
+from inspectd.cli.activation import ROLLBACK, Asked, activate, active, user
+from inspectd.cli.options import Places, active_bundle
+from inspectd.errors import BadBundle, BadInput
+from inspectd.journal import pictures
+from inspectd.journal.reader import Reader
+from inspectd.station.schema import Config
+from inspectd.station.scratch import scratch
+from inspectd.station.state import StateDir
+from inspectd.text import printable
+from inspectd.vision import bundle, parcel, revision, shelf
+from inspectd.vision.bundle import Manifest
+from inspectd.vision.detector import Detector
+from inspectd.vision.difference import Picture
+
+
+def rethreshold(
+    config: Config, where: Places, station: str, product: str, value: float, who: str, why: str, key: Path | None
+) -> str:  # fmt: skip
+    """Judge by another threshold from now on; returns what happened.
+
+    The active bundle's revision is a bundle of its own, which says who, why and when. It is proven by its golden pictures
+    before it gets a number, and signed if a key is given. BadInput or BadBundle if it cannot be.
+    """
+    number = active_bundle(where.state, station, product)
+    parent = where.state.bundle(station, product, number)
+    with scratch(where.state) as work:
+        made = work / "bundle"
+        before = bundle.read_manifest(parent).threshold
+        when = clock.utc_text(clock.utc_ns())
+        revision.revise(parent, made, value, _said("--who", who), _said("--why", why), when)
+        if key:
+            from inspectd.vision import signing
+
+            signing.sign(made, key, where.state.backbones)
+        _prove(config, made, where.state.backbones)
+        new = shelf.put(made, where.state, station, product)
+    more = {"value": f"{value:g}", "before": f"{before:g}", "parent": str(number), "why": why}
+    caller = user()
+    asked = Asked("threshold", who if who == caller else f"{who} (as {caller})", more)
+    said = activate(config, where, station, product, new, asked)
+    return f"{said}\nthreshold {value:g}, was {before:g} (bundle {number})"
+
+
+def rollback(config: Config, where: Places, station: str, product: str) -> str:
+    """Judge by the bundle that was active before; BadInput if none was."""
+    current = active(where.state, station, product)
+    if current is None or not current.before:
+        raise BadInput(f"station {station}, product {product}: no bundle was active before; `inspectd bundle list` names all")
+    return activate(config, where, station, product, current.before[0], ROLLBACK)
+
+
+def verify(config: Config, state: StateDir, station: str, product: str, number: int) -> Manifest:
+    """Compare every file with its checksum, the manifest with its fingerprint, and score the golden pictures anew."""
+    path = state.bundle(station, product, number)
+    manifest = bundle.verify(path)
+    _prove(config, path, state.backbones)
+    return manifest
+
+
+def fetch(config: Config, state: StateDir, file: Path) -> tuple[Manifest, int, bool]:
+    """Take a bundle from a file into the state directory; returns it, its number here, and whether it is new here.
+
+    BadBundle if the file was tampered with, or if its golden pictures score otherwise on this machine; BadInput if no such
+    station is configured.
+    """
+    with scratch(state) as work:
+        manifest = parcel.unpack(file, work)
+        station, product = manifest.station, manifest.product
+        known = config.stations.get(station)
+        if known is None or product not in known.products:
+            raise BadInput(f"{file}: is of station {station}, product {product}, which {config.directory} does not have")
+        for number in state.bundles(station, product):
+            if _fingerprint(state.bundle(station, product, number)) == manifest.fingerprint:
+                return manifest, number, False
+        _prove(config, work / "bundle", work / "backbones")
+        shelf.put_graphs(work / "backbones", state)
+        return manifest, shelf.put(work / "bundle", state, station, product), True
+
+
+def in_folder(folder: Path) -> list[Picture]:
+    """List the pictures of a folder, whole as the camera took them."""
+    found = [Picture(printable(path.name), path, cut=False) for path in image.pictures_in(folder)]
+    if not found:
+        raise BadInput(f"{folder}: expected pictures, got none; check the path")
+    return found
+
+
+def journalled(state: StateDir, station: str, product: str, last: int) -> Sequence[Picture]:
+    """List the last parts of a product whose pictures the journal kept, the newest last; BadInput if there are none."""
+    found = list(islice(_kept(state, station, product), last))
+    if not found:
+        raise BadInput(f"station {station}, product {product}: the journal kept no picture; set keep: {{pictures: all}}")
+    return found[::-1]
+
+
+def _kept(state: StateDir, station: str, product: str) -> Iterator[Picture]:
+    reader = Reader(state)
+    for key, path in pictures.newest(state.pictures, station):
+        part = reader.part(str(key))
+        if part.product == product:
+            yield Picture(f"{key} {part.part_id}" if part.part_id else str(key), path, cut=True)
+
+
+def _prove(config: Config, directory: Path, graphs: Path) -> None:
+    Detector.open(directory, config.line.workers.threads, backbone_dir=graphs)
+
+
+def _fingerprint(directory: Path) -> str:
+    try:
+        return bundle.read_manifest(directory).fingerprint
+    except BadBundle:  # a damaged one is not known to be any
+        return ""
+
+
+def _said(option: str, text: str) -> str:
+    if not text.strip():
+        raise BadInput(f"{option}: expected some words, got none; a threshold is never changed without a trace")
+    return printable(text.strip())

@@ -1,0 +1,207 @@
+"""Bundles as versions on the command line: nothing changes without a trace, and what is refused changes nothing."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from inspectd.station.state import StateDir
+from inspectd.vision import bundle
+from tests.cli.typed import inspectd
+from tests.support import until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def state(calibrated: Path, tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> StateDir:
+    """A calibrated station in a folder of its own; the environment says where everything is."""
+    for name in ("state", "stations"):
+        shutil.copytree(calibrated / name, tmp_path / name)
+    (tmp_path / "parts").symlink_to(calibrated / "parts")
+    for name, path in {"CONFIG": "stations", "STATE": "state"}.items():
+        monkeypatch.setenv(f"INSPECTD_{name}", str(tmp_path / path))
+    monkeypatch.setenv("INSPECTD_RUN_DIR", str(run_dir))
+    return StateDir(tmp_path / "state")
+
+
+def threshold(state: StateDir) -> float:
+    current = state.read_current("flange")
+    assert current
+    return current.threshold
+
+
+def change(value: float, *more: object) -> str:
+    result = inspectd("threshold", "flange", value, "--who", "anna", "--why", "scratches", *more)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def audit() -> list[str]:
+    return inspectd("audit", "--csv", "-").stdout.splitlines()[1:]
+
+
+def test_a_threshold_is_a_new_bundle_with_name_and_reason_and_rollback_goes_back(state: StateDir) -> None:
+    """The old bundle is kept; the journal names who, why, the value and the one before."""
+    before = threshold(state)
+    value = before * 1.002
+    change(value)
+    assert state.bundles("flange") == [1, 2]
+    current = state.read_current("flange")
+    assert current
+    assert (current.bundle, current.threshold, current.before) == (2, value, (1,))
+    made = bundle.read_manifest(state.bundle("flange", "default", 2))
+    assert made.fingerprint == current.fingerprint
+    assert made.revision
+    assert (made.revision.who, made.revision.why, made.revision.threshold) == ("anna", "scratches", before)
+    assert "anna (as " in audit()[0]
+    assert "parent=1" in audit()[0]
+    assert "why=scratches" in audit()[0]
+    listed = inspectd("bundle", "list").stdout
+    assert "anna: scratches" in listed
+    assert [row.split()[:2] for row in listed.splitlines() if row.startswith("*")] == [["*", "2"]]
+    assert "revision of" in inspectd("bundle", "show", "flange").stdout
+    assert inspectd("bundle", "rollback", "flange").exit_code == 0
+    assert threshold(state) == before
+    assert "rollback" in audit()[1]
+    result = inspectd("bundle", "rollback", "flange")
+    assert result.exit_code == 2
+    assert "no bundle was active before" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "1e9", "1e-9"])
+def test_a_threshold_that_cannot_be_changes_nothing(state: StateDir, value: str) -> None:
+    """Not a number, or one that golden pictures contradict."""
+    result = inspectd("threshold", "flange", value, "--who", "anna", "--why", "x")
+    assert result.exit_code == 2
+    assert "threshold" in result.stderr
+    assert state.bundles("flange") == [1]
+
+
+def test_a_threshold_without_a_name_or_a_reason_is_refused(state: StateDir) -> None:
+    """Spaces are none."""
+    for words in (["--who", "anna"], ["--why", "x"], ["--who", " ", "--why", "x"], ["--who", "anna", "--why", ""]):
+        assert inspectd("threshold", "flange", 1.0, *words).exit_code == 2
+    assert state.bundles("flange") == [1]
+
+
+def test_diff_names_the_parts_whose_verdicts_change(state: StateDir, calibrated: Path, tmp_path: Path) -> None:
+    """With scores in per mille of each bundle's threshold; the same bundle changes none."""
+    folder = next(path for path in sorted((calibrated / "parts/test").iterdir()) if path.name != "good")
+    change(threshold(state) * 1.002)
+    result = inspectd("bundle", "diff", "flange", 1, 2, "--images", folder, "--json", tmp_path / "diff.json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((tmp_path / "diff.json").read_text())
+    thresholds = [bundle.read_manifest(state.bundle("flange", "default", n)).threshold for n in (1, 2)]
+    for part in found["parts"]:
+        for said, limit in zip((part["before"], part["after"]), thresholds, strict=True):
+            assert said["per_mille"] == int(1000 * said["score"] / limit)
+            assert said["verdict"] == ("FAIL" if said["score"] >= limit else "PASS")
+    changed = [part for part in found["parts"] if part["before"]["verdict"] != part["after"]["verdict"]]
+    assert found["counts"]["changed"] == len(changed)
+    same = inspectd("bundle", "diff", "flange", 1, 1, "--images", folder)
+    assert same.stdout.strip().endswith("0 changed")
+    assert inspectd("bundle", "diff", "flange", 1, 1).exit_code == 2
+    assert inspectd("bundle", "diff", "flange", 1, 1, "--images", tmp_path).exit_code == 2
+
+
+def test_verify_tells_every_bundle_that_is_not_what_it_was(state: StateDir) -> None:
+    """By file and reason, the good ones too; one bad one is exit code 2."""
+    change(threshold(state) * 1.002)
+    assert inspectd("bundle", "verify").stdout.count("nothing wrong") == 2
+    manifest = state.bundle("flange", "default", 2) / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"anna"', b'"bert"'))
+    result = inspectd("bundle", "verify")
+    assert result.exit_code == 2
+    assert "bundle 1: " in result.stdout
+    assert "it was changed by hand" in result.stderr
+
+
+def test_a_bundle_goes_to_another_machine_and_judges_there_as_it_did(
+    state: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its graphs, under the next number there; a second time it is there already."""
+    inspectd("bundle", "export", "flange", tmp_path / "flange.zip")
+    sent = state.read_current("flange")
+    monkeypatch.setenv("INSPECTD_STATE", str(tmp_path / "other"))
+    other = StateDir(tmp_path / "other")
+    result = inspectd("bundle", "import", tmp_path / "flange.zip", "--activate")
+    assert result.exit_code == 0, result.stderr
+    assert other.read_current("flange") == sent
+    assert "nothing wrong" in inspectd("bundle", "verify", "flange", 1).stdout
+    assert "here already" in inspectd("bundle", "import", tmp_path / "flange.zip").stdout
+    assert other.bundles("flange") == [1]
+
+
+def test_of_a_tampered_file_nothing_stays(state: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No graph, no bundle, no scratch directory."""
+    file = tmp_path / "flange.zip"
+    inspectd("bundle", "export", "flange", file)
+    data = bytearray(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        at = archive.getinfo("bundle/bank.npy").header_offset + 1000
+    data[at] ^= 1
+    file.write_bytes(data)
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("INSPECTD_STATE", str(tmp_path / "other"))
+    result = inspectd("bundle", "import", file)
+    assert result.exit_code == 2
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_a_station_that_wants_signatures_takes_signed_bundles_alone(state: StateDir, tmp_path: Path) -> None:
+    """A revision is a bundle of its own and is signed anew."""
+    said = inspectd("bundle", "keygen", tmp_path / "key").stdout
+    public = said.split('"')[1]
+    (tmp_path / "stations" / "line.yaml").write_text(f'trusted_keys: {{anna: "{public}"}}\n')
+    file = tmp_path / "stations" / "flange.yaml"
+    file.write_text(file.read_text() + "require_signed: true\n")
+    result = inspectd("activate", "flange", 1)
+    assert result.exit_code == 2
+    assert "require_signed: expected a signed bundle" in result.stderr
+    assert "require_signed" in inspectd("check").stderr
+    inspectd("bundle", "sign", "flange", "--key", tmp_path / "key")
+    assert inspectd("activate", "flange", 1).exit_code == 0
+    value = threshold(state) * 1.002
+    assert inspectd("threshold", "flange", value, "--who", "a", "--why", "b").exit_code == 2
+    assert threshold(state) != value
+    change(value, "--sign", tmp_path / "key")
+    assert threshold(state) == value
+    assert "anna" in inspectd("bundle", "list").stdout
+
+
+@pytest.mark.parametrize(
+    "seen", [".work-*", ".work-*/bundle", ".work-*/bundle/golden.npz", "stations/flange/default/bundles/*"]
+)
+@pytest.mark.parametrize("what", ["import", "threshold"])
+def test_a_command_killed_at_any_time_leaves_the_active_bundle_whole(
+    state: StateDir, tmp_path: Path, what: str, seen: str
+) -> None:
+    """Killed as soon as something is seen in the state directory: what has a number is whole, and the next one clears away."""
+    before = state.read_current("flange")
+    assert before
+    inspectd("bundle", "export", "flange", tmp_path / "flange.zip")
+    value = before.threshold * 1.002
+    typed = ["threshold", "flange", value, "--who", "anna", "--why", "x"]
+    if what == "import":
+        shutil.rmtree(state.bundle("flange", "default", 1))
+        shutil.rmtree(state.backbones)
+        typed = ["bundle", "import", tmp_path / "flange.zip"]
+    there = set(state.root.glob(seen))
+    process = subprocess.Popen([sys.executable, "-m", "inspectd", *map(str, typed)], start_new_session=True)
+    until(lambda: process.poll() is not None or set(state.root.glob(seen)) - there, 60, f"{seen} to be there")
+    process.kill()
+    process.wait()
+    for number in state.bundles("flange"):
+        bundle.verify(state.bundle("flange", "default", number))
+    current = state.read_current("flange")
+    assert current
+    assert current == before or (what, current.threshold) == ("threshold", value)
+    again = inspectd("bundle", "import", tmp_path / "flange.zip", "--activate")
+    assert again.exit_code == 0, again.stderr
+    assert list(state.root.glob(".work-*")) == []
+    assert inspectd("bundle", "verify").exit_code == 0
