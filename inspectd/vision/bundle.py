@@ -87,6 +87,9 @@ class PictureSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         return (self.roi[3], self.roi[2]) if self.roi else self.camera_px
 
 
+RECHECK, PIXEL = "recheck", "pixel"  # in a manifest's thresholds: no rules, but where a band and outlines begin
+
+
 class FoundThreshold(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A threshold and how it was found."""
 
