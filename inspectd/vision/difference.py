@@ -13,7 +13,7 @@ from inspectd import image
 from inspectd.errors import BadImage
 from inspectd.vision import guards
 from inspectd.vision.detector import Detector
-from inspectd.wire.enums import Verdict
+from inspectd.wire.enums import Reason, Verdict
 
 U8 = npt.NDArray[np.uint8]
 Advance = Callable[[int], None]
@@ -75,7 +75,8 @@ def _said(detector: Detector, whole: U8, cut: bool) -> Said:
     [result] = detector.score([pixels])
     if not math.isfinite(result.score):
         return Said(Verdict.UNDECIDED, reason=f"the score is {result.score}")
-    return Said(result.label, result.score, int(1000 * result.score / detector.threshold))
+    why = Reason.RECHECK.name.lower() if result.label is Verdict.UNDECIDED else ""
+    return Said(result.label, result.score, int(1000 * result.score / detector.threshold), why)
 
 
 def summary(pairs: Iterable[Pair]) -> dict[str, int]:

@@ -27,7 +27,7 @@ def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when:
     parent is damaged. Only the detector that loads it scores the golden pictures anew.
     """
     manifest = bundles.verify(parent)
-    check(threshold, Golden.read(parent / bundles.GOLDEN))
+    check(threshold, Golden.read(parent / bundles.GOLDEN), manifest.thresholds.get(bundles.RECHECK))
     told = f"set to {threshold:g} from {manifest.threshold:g} by {who}: {why}"
     revised = replace(
         manifest,
@@ -48,10 +48,15 @@ def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when:
     return bundles.seal(made, revised)
 
 
-def check(threshold: float, golden: Golden) -> None:
-    """BadInput if a threshold is no number above 0, rejects a golden good picture or lets all golden defects pass."""
+def check(threshold: float, golden: Golden, recheck: FoundThreshold | None = None) -> None:
+    """BadInput if a threshold is no number above 0, rejects a golden good picture or lets all golden defects pass.
+
+    Nor may it lie below the recheck band, if there is one: nothing would go to the rework lane any more.
+    """
     if not (math.isfinite(threshold) and threshold > 0):
         raise BadInput(f"threshold: expected a number above 0, got {threshold:g}")
+    if recheck and not threshold > recheck.value:
+        raise BadInput(f"threshold {threshold:g}: expected one above {recheck.value:.6g}, where the recheck band begins")
     now = golden.at(threshold)
     rejected = np.flatnonzero(now.good_failed & ~golden.good_failed)
     if rejected.size:

@@ -95,6 +95,14 @@ def test_a_threshold_that_is_none_or_that_golden_pictures_contradict_is_refused(
         revision.check(threshold, make.golden())
 
 
+def test_a_threshold_below_the_recheck_band_is_refused() -> None:
+    """The rework lane would get nothing any more, and nobody would know."""
+    band = bundle.FoundThreshold(value=4.5, how="")
+    revision.check(4.6, make.golden(), band)
+    with pytest.raises(BadInput, match=r"above 4\.5, where the recheck band begins"):
+        revision.check(4.4, make.golden(), band)
+
+
 @settings(deadline=None)
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_whatever_is_accepted_passes_all_good_golden_pictures_and_rejects_one_with_a_defect(threshold: float) -> None:
