@@ -48,17 +48,7 @@ def check_enough(split: Split, patches: int, method: schema.Method) -> None:
             f"{-(-pictures * wanted // max(1, fewest))} pictures, or set a smaller method.bank"
         )
     if method.search == "ivfpq":
-        _check_indexed(size)
-
-
-def _check_indexed(size: int) -> None:
-    """NotEnoughPictures if a bank is too small for an index, MissingExtra if nothing is installed that trains one."""
-    ivfpq.need()
-    if size < ivfpq.LEAST:
-        raise NotEnoughPictures(
-            f"method.search: ivfpq: expected a bank of at least {ivfpq.LEAST:,} vectors, got {size:,}; fewer are searched "
-            "faster exactly: remove the key, or give a larger method.bank"
-        )
+        ivfpq.check(size)
 
 
 def steps(features: Features, pictures: int, method: schema.Method) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from calibration import evaluate
+from calibration import bank, evaluate
 from calibration.bench import search, turns
 from calibration.bench.accuracy import Category
 from calibration.bench.learnt import Machine
@@ -20,7 +20,7 @@ from calibration.evaluate import Figures
 from calibration.features import U8
 from calibration.layout import Layout
 from calibration.progress import Progress
-from inspectd.errors import MissingExtra
+from inspectd.errors import MissingExtra, NotEnoughPictures
 from inspectd.station.schema import Method
 from inspectd.vision import neighbours
 from inspectd.vision.detector import Detector
@@ -77,21 +77,22 @@ def _pictures_for(bank: int, model: Taught) -> int:
 def _makers(model: Taught, order: Any) -> dict[str, Callable[[], tuple[Method, Arrays]]]:
     """Return what is compared: each gives a method and its arrays when called."""
     core, vectors = model.method, model.vectors
-    padim, spade = replace(core, kind="padim"), replace(core, kind="spade")
+    padim, spade, indexed = replace(core, kind="padim"), replace(core, kind="spade"), replace(core, search="ivfpq")
     return {
         "PatchCore 100 %": lambda: (core, model.bank(vectors)),
         "PatchCore 10 %": lambda: (core, model.bank(vectors[order])),
         "PatchCore 1 %": lambda: (core, model.bank(vectors[order[: max(16, len(vectors) // 100)]])),
+        "PatchCore 100 % + IVF-PQ": lambda: (indexed, {**model.bank(vectors), **bank.searched(vectors, indexed, model.seed)}),
         "SPADE": lambda: (spade, model.fitted(spade)),
         "PaDiM": lambda: (padim, model.fitted(padim)),
     }
 
 
 def _made(make: Callable[[], tuple[Method, Arrays]]) -> tuple[Method, Arrays] | str:
-    """Make one, or say what is not installed."""
+    """Make one, or say what is not installed, or why there are too few pictures for it."""
     try:
         return make()
-    except MissingExtra as error:
+    except (MissingExtra, NotEnoughPictures) as error:
         return str(error)
 
 

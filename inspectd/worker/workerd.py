@@ -6,6 +6,7 @@ import secrets
 import msgspec
 
 from inspectd import clock, log
+from inspectd.vision import neighbours
 from inspectd.vision.detector import Detector
 from inspectd.wire.child import Child, Seat
 from inspectd.wire.enums import HealthState
@@ -20,6 +21,7 @@ STATE_EVERY_NS = 200 * clock.MS
 
 def main(seat: Seat) -> None:
     """Run until ordered to stop."""
+    log.get("workerd").info("started", search=neighbours.way(), threads=seat.config.line.workers.threads)
     with Hub(seat.run_dir) as hub:
         Worker(seat, hub).run()
 

@@ -13,7 +13,12 @@ from calibration.progress import Progress
 from inspectd.errors import BadBundle, BadImage, BadImages, BadInput, ConfigError, Interrupted, NotEnoughPictures
 from inspectd.station.schema import Config, Roi, Threshold
 from inspectd.station.state import StateDir
+from inspectd.vision import bundle as bundles
+from inspectd.vision import ivfpq
 from inspectd.vision.detector import Detector
+from inspectd.vision.ivfpq import LEAST, IvfPq
+from inspectd.vision.methods import standardise
+from inspectd.vision.neighbours import Neighbours
 from tests.calibration import parts
 from tests.calibration.parts import METHOD, Watch
 
@@ -78,6 +83,42 @@ def test_every_method_gives_a_bundle_that_a_worker_takes(
     good = [r.score for r in detector.score([parts.part(i) for i in range(100, 106)])]
     bad = [r.score for r in detector.score([parts.bad_part(i)[0] for i in range(6)])]
     assert np.mean(bad) > max(good)
+
+
+def test_a_large_bank_is_searched_by_an_index_that_the_bundle_holds(tmp_path: Path, state: StateDir) -> None:
+    """It finds nearly all that an exact search finds; one with other bytes, or that is no index of the bank, is refused."""
+    method = msgspec.structs.replace(METHOD, layers=(4,), input_px=224, bank=LEAST, sampler="random", search="ivfpq")
+    config, bad = parts.config(tmp_path, method=method), parts.bad_folder(tmp_path / "bad")
+    options = Options(threads=1, holdout=0.25)
+    result = run(tmp_path, state, config, bad, options)
+    detector, bundle = Detector.open(result.directory), bundles.read(result.directory)
+    assert detector.manifest.members[0].search == "ivfpq"
+    assert {"bank", *ivfpq.ARRAYS} <= bundle.arrays.keys()
+    assert run(tmp_path, state, config, bad, options).fingerprint == result.fingerprint
+    vectors = detector.backbone.run(np.stack([detector.prepare(parts.part(100))])).reshape(-1, detector.backbone.channels)
+    queries = standardise(vectors, bundle.arrays["channel_mean"], bundle.arrays["channel_scale"])
+    bank = bundle.arrays["bank"]
+    found, exact = IvfPq(bank, bundle.arrays).nearest(queries), Neighbours(bank).nearest(queries)
+    assert (found.indices == exact.indices).mean() > 0.9
+    assert (found.distances / exact.distances).mean() < 1.01
+    bad_index = dict(bundle.arrays) | {"codes": bundle.arrays["codes"][:-1]}
+    other = bundles.write(result.directory.with_name("9"), bundle.manifest, bad_index, bundle.golden)
+    with pytest.raises(BadBundle, match=r"bundles/9: codes: expected uint8 of shape \(9984, 11\)"):
+        Detector.open(other.directory)
+    with (result.directory / "codes.npy").open("r+b") as stream:
+        stream.seek(5000)
+        stream.write(bytes([stream.read(1)[0] ^ 1]))
+    with pytest.raises(BadBundle, match=r"codes\.npy: expected sha256"):
+        Detector.open(result.directory)
+
+
+def test_a_bank_too_small_for_an_index_is_refused_before_anything_is_computed(tmp_path: Path, state: StateDir) -> None:
+    """With what to do instead."""
+    config, watch = parts.config(tmp_path, method=msgspec.structs.replace(METHOD, search="ivfpq")), Watch()
+    with pytest.raises(NotEnoughPictures, match=r"method.search: ivfpq: expected a bank of at least 9,984 vectors, got 100"):
+        run(tmp_path, state, config, progress=watch)
+    assert "patch vectors" not in watch.stages
+    assert files(state) == []
 
 
 def test_the_manifest_says_from_what_and_how(tmp_path: Path, state: StateDir) -> None:
@@ -192,7 +233,8 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path, state: StateDir) ->
 
 def test_what_does_not_fit_into_the_memory_is_refused(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before patch vectors are computed, and after what it would take was told."""
-    monkeypatch.setattr(memory, "available", lambda: 2_900_000)
+    monkeypatch.setattr(memory, "_beside", lambda *_args: 0)
+    monkeypatch.setattr(memory, "available", lambda: 1_500_000)
     watch = Watch()
     config = parts.config(tmp_path)
     (tmp_path / "lid.yaml").write_text("station: lid\nmethod:\n  bank: 100\n")

@@ -147,6 +147,13 @@ MISTAKES = {
     "a bank of no number": (with_line("method", "{bank: some%}"), 6, "method.bank", "text (10%)"),
     "a setting of another method": (with_line("method", "{kind: padim, bank: 500}"), 6, "method.bank", "a setting of padim"),
     "settings of none": (with_line("method", "{retrieve: 5}"), 6, "method.retrieve", "a setting of patchcore"),
+    "a search of another method": (
+        with_line("method", "{kind: spade, search: ivfpq}"),
+        6,
+        "method.search",
+        "a setting of spade",
+    ),
+    "a search of no kind": (with_line("method", "{search: hnsw}"), 6, "method.search", "one of exact, ivfpq"),
     "a score of another method": (with_line("method", "{kind: spade, score: eq7}"), 6, "method.score", "a score of spade"),
     "the pooled score": (with_line("method", "{score: image}"), 6, "method.score", "a score of patchcore"),
     "an input side that is no multiple": (with_line("method", "{input_px: [224, 225]}"), 6, "method.input_px.1", "of 32"),

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from inspectd.errors import BadBundle, MissingExtra
+from inspectd.errors import BadBundle, MissingExtra, NotEnoughPictures
 from inspectd.vision import ivfpq, neighbours
 from inspectd.vision.ivfpq import LEAST, IvfPq
 from inspectd.vision.methods.patchcore import PatchCore
@@ -130,6 +130,13 @@ def test_what_is_no_index_of_the_bank_is_refused(arrays, damage, said):
 def test_an_index_of_another_bank_is_refused(arrays):
     with pytest.raises(BadBundle, match=r"codes: expected uint8 of shape \(9983, 4\) for a bank of shape \(9983, 10\)"):
         IvfPq(BANK[:-1], arrays)
+
+
+def test_a_small_bank_is_refused_with_what_to_do():
+    with pytest.raises(
+        NotEnoughPictures, match=r"at least 9,984 vectors, got 9,983; fewer are searched faster exactly: remove"
+    ):
+        ivfpq.train(BANK[:-1], 3)
 
 
 def test_without_faiss_the_extra_is_named(arrays, monkeypatch):

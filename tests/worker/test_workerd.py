@@ -5,8 +5,10 @@ import threading
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from inspectd.station.schema import Camera, Config, Line, Roi, Station, Workers
+from inspectd.vision import neighbours
 from inspectd.wire.child import Seat
 from inspectd.wire.enums import Reason
 from inspectd.wire.messages import Answers, BundleRef, Hold, Key, Order, Work, WorkerState, WorkItem
@@ -69,6 +71,18 @@ def dispatch(run_dir, tmp_path, roi):
 
 def ref(detector, path) -> BundleRef:
     return BundleRef("flange", "default", detector.fingerprint, str(path))
+
+
+@pytest.fixture
+def logs():
+    with capture_logs() as lines:
+        yield lines
+
+
+def test_the_log_says_at_the_start_how_banks_are_searched(logs, dispatch):
+    started = next(line for line in logs if line["event"] == "started")
+    assert started["search"] == neighbours.way()
+    assert started["threads"] == 1
 
 
 def test_a_bundle_is_announced_with_its_threshold_and_measured_times_once_it_is_loaded(dispatch, detector, bundle_dir):

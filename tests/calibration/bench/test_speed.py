@@ -10,6 +10,7 @@ from calibration.bench.accuracy import Bench
 from calibration.bench.learnt import Machine
 from calibration.progress import Silent
 from inspectd.errors import BadInput, MissingExtra
+from inspectd.vision import ivfpq
 from inspectd.vision.neighbours import Neighbours
 from tests.calibration.parts import METHOD
 from tests.calibration.test_layout import mvtec
@@ -34,6 +35,7 @@ def test_every_method_has_its_score_and_its_time_beside_the_floor(tmp_path: Path
     assert [rows[f"PatchCore {share} %"]["vectors"] for share in (100, 10, 1)] == [384, 38, 16]
     assert rows["PatchCore 100 %"]["image_auroc"] == 1.0
     assert {"SPADE", "PaDiM"} <= set(rows)
+    assert "expected a bank of at least 9,984 vectors, got 384" in rows["PatchCore 100 % + IVF-PQ"]["missing"]
     assert all(row["batch_8"]["ms"]["median"] > 0 for row in found["rows"] if "missing" not in row)
     assert all(len(row) == len(speed.HEAD) for row in speed.rows(found))
     assert found["search"]["by_bank"] == []
@@ -49,6 +51,21 @@ def test_a_method_that_needs_a_missing_package_is_a_row_that_says_so() -> None:
 
     assert speed._made(needs) == "install faiss"
     assert speed._row({"name": "IVF-PQ", "missing": "install faiss"})[:2] == ("IVF-PQ", "install faiss")
+
+
+@pytest.mark.slow
+def test_the_row_of_ivfpq_has_all_vectors_and_its_index(
+    model: tuple[object, taught.Taught], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It judges the same pictures nearly as the exact search of the same bank does."""
+    one, known = model
+    monkeypatch.setattr(ivfpq, "LEAST", 256)
+    makers = speed._makers(known, known.chosen(38))
+    (method, arrays), exact = makers["PatchCore 100 % + IVF-PQ"](), makers["PatchCore 100 %"]()
+    assert (method.search, set(ivfpq.ARRAYS) <= set(arrays), len(arrays["bank"])) == ("ivfpq", True, 384)
+    pictures = taught.shown(one, 3, METHOD, 1)
+    found, expected = (known.detector(*made).score(pictures) for made in ((method, arrays), exact))
+    assert [result.score for result in found] == pytest.approx([result.score for result in expected], rel=0.05)
 
 
 def test_a_detector_of_the_benchmark_says_what_its_judge_says(model: tuple[object, taught.Taught]) -> None:
