@@ -188,10 +188,10 @@ class Ingest:
             self._outbox.put((key, True), NoFrame(key=key, reason=shot.reason or Reason.WRONG_PICTURE))
 
     def _send_frame(self, key: Key, pixels: Pixels, shot: Shot) -> None:
-        whole = pixels if shot.pixels is None else shot.pixels
+        whole, roi = pixels if shot.pixels is None else shot.pixels, self._station.roi
         frame = Frame(
             key=key, shape=pixels.shape, pixel_format="mono8" if pixels.ndim == 2 else "rgb8",
-            camera_px=(whole.shape[0], whole.shape[1]), name=shot.name,
+            camera_px=(whole.shape[0], whole.shape[1]), corner=(roi.x, roi.y) if roi else (0, 0), name=shot.name,
         )  # fmt: skip
         if not self._frames.send(frame, [pixels]):
             self._counts["overload"] += 1
@@ -219,8 +219,10 @@ class Ingest:
         now = clock.now_ns()
         nexts = [now + 100 * clock.MS]
         due = self._camera.due_ns() if not (self._camera_error or self._stopping) else None
-        if due is not None:
-            nexts.append(due if self._may_take(now) else now + PLACE_AGAIN_NS)
+        if due is not None and self._may_take(now):
+            nexts.append(due)
+        elif due is not None and not self._frames.has_room():  # all else that it waits for comes as a message
+            nexts.append(now + PLACE_AGAIN_NS)
         return max(0.0, (min(nexts) - now) / clock.MS)
 
     def _report(self) -> None:

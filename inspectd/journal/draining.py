@@ -11,7 +11,7 @@ from inspectd.journal.segments import Position
 from inspectd.station.schema import Retention
 from inspectd.station.state import StateDir
 
-_COMMIT_EVERY_NS = 10 * clock.MS
+_COMMIT_EVERY_NS = 200 * clock.MS  # rows are for people, and each commit waits for the disk; the spool is safe before
 _FIRST_WAIT_NS = 100 * clock.MS  # after SQLite refused; doubled each time
 _LONGEST_WAIT_NS = 5_000 * clock.MS
 _RETENTION_EVERY_NS = 3_600_000 * clock.MS

@@ -219,6 +219,13 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=64, description="worker processes")] = 1
     threads: Annotated[int, Meta(ge=1, le=64, description="threads of each worker")] = 2
     max_batch: Annotated[int, Meta(ge=1, le=64, description="most pictures in one forward pass")] = 8
+    cores: Annotated[
+        Literal["own", "shared"],
+        Meta(
+            description="own: where the machine has more cores than all workers have threads, each worker keeps to cores of "
+            "its own and the other processes to the rest; shared: left to the kernel, for two daemons on one machine"
+        ),
+    ] = "own"
     device: Annotated[Literal["cpu", "cuda"], Meta(description="cuda: an NVIDIA GPU, with the extra gpu instead of cpu")] = (
         "cpu"
     )

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -32,9 +33,10 @@ _ORPHAN = 3  # exit code of a child whose supervisor died before the child had b
 class Launched:
     """A started child: its pid, a descriptor that becomes readable when it ends, and its end."""
 
-    def __init__(self, row: Row, seat: Seat) -> None:
+    def __init__(self, row: Row, seat: Seat, cores: AbstractSet[int] = frozenset()) -> None:
+        """`cores`: where it may run; none: where its supervisor may."""
         context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=_enter, args=(row, seat, os.getpid()), name=row.name)
+        self._process = context.Process(target=_enter, args=(row, seat, cores, os.getpid()), name=row.name)
         with _blocked(), _without_main():
             self._process.start()
         assert self._process.pid is not None
@@ -88,10 +90,17 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = ours
 
 
-def _enter(row: Row, seat: Seat, supervisor: int) -> None:
-    """Be the child: title, fate, signals, log, main; whatever escapes the main becomes one log line and an exit code."""
+def keep_to(cores: AbstractSet[int]) -> None:
+    """Have this process, and each thread that it starts from now on, run on these cores alone."""
+    os.sched_setaffinity(0, cores)
+
+
+def _enter(row: Row, seat: Seat, cores: AbstractSet[int], supervisor: int) -> None:
+    """Be the child: title, fate, cores, signals, log, main; what escapes the main becomes one log line and an exit code."""
     name_process(row.name, seat.run_dir)
     _die_with(supervisor, row.kind.orphaned)
+    if cores:
+        keep_to(cores)
     for stop in STOP_SIGNALS:
         signal.signal(stop, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

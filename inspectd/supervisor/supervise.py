@@ -11,7 +11,7 @@ from pathlib import Path
 from inspectd import clock, log
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
-from inspectd.supervisor import health, launch, status
+from inspectd.supervisor import cores, health, launch, status
 from inspectd.supervisor.control import Desk
 from inspectd.supervisor.health import Metrics, Pulse
 from inspectd.supervisor.life import Life, Phase, Told
@@ -58,6 +58,8 @@ class _Line:
         self._log = log.get(__name__)
         self._lives = {row.name: Life(row) for row in rows(config, table)}
         self._children: dict[str, launch.Launched] = {}
+        self._cores = cores.divide(os.sched_getaffinity(0), config.line.workers)
+        launch.keep_to(self._cores.of_others)  # before it has threads
         self._port, control, self._beats = hub.bind("orders"), hub.bind("control"), hub.connect("beats")
         self._orders = Orders(self._port)
         self._desk = Desk(control, config, state, self._lives, self._orders)
@@ -70,7 +72,8 @@ class _Line:
 
     def run(self) -> int:
         """Turn until everything has stopped."""
-        self._log.info("started", pid=os.getpid(), processes=list(self._lives))
+        workers, others = [sorted(own) for own in self._cores.of_workers], sorted(self._cores.of_others)
+        self._log.info("started", pid=os.getpid(), processes=list(self._lives), worker_cores=workers, other_cores=others)
         while self._stopping is None or not self._stopping.ended:
             self._turn()
         clean = self._stopping.clean
@@ -185,7 +188,7 @@ class _Line:
         for life in self._lives.values():
             if life.due(now):
                 seat = Seat(life.name, life.row.subject, self._config, self._state.root, self._run_dir, self._session)
-                child = self._children[life.name] = launch.Launched(life.row, seat)
+                child = self._children[life.name] = launch.Launched(life.row, seat, self._cores.of(life.row))
                 self._hub.watch_fd(child.sentinel)
                 life.started(child.pid, now)
 

@@ -17,9 +17,11 @@ from inspectd.supervisor.processes import TABLE_2, Process, Restart
 MAINS = {"dispatchd": "dispatch", "plcd": "plc"}
 
 
-def config(workers: int = 1, metrics: str | None = None) -> Config:
+def config(workers: int = 1, threads: int = 2, metrics: str | None = None) -> Config:
     """One station, one PLC connection."""
-    line = Line(workers=Workers(count=workers), plcs={"line1": Plc("modbus_tcp", "127.0.0.1:5020")}, metrics=metrics)
+    line = Line(
+        workers=Workers(count=workers, threads=threads), plcs={"line1": Plc("modbus_tcp", "127.0.0.1:5020")}, metrics=metrics
+    )
     station = Station(station="cell", camera=Camera("folder", "parts"), deadline_ms=250.0, plc=PlcBlock("line1", 0))
     return Config(directory="", line=line, stations={"cell": station}, files={"cell": "cell.yaml"})
 

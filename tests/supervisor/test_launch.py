@@ -63,7 +63,7 @@ def test_the_descriptor_of_a_child_wakes_a_poller_when_it_ends(state: StateDir, 
 
 def test_a_child_whose_supervisor_has_died_meanwhile_does_not_begin(state: StateDir, run_dir: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(
-        target=launch._enter, args=(row("plcd", "line1", main="tests.supervisor.mains:plc"), seat(state, run_dir), 1)
+        target=launch._enter, args=(row("plcd", "line1", main="tests.supervisor.mains:plc"), seat(state, run_dir), set(), 1)
     )
     process.start()
     process.join(20)

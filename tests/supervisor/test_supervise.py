@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from inspectd.errors import DaemonError
-from inspectd.supervisor import supervise
+from inspectd.supervisor import cores, supervise
 from inspectd.supervisor.health import Metrics
 from inspectd.wire.enums import HealthState
 from inspectd.wire.messages import Command, Reply
@@ -37,6 +37,14 @@ def test_every_process_of_the_table_runs_under_its_own_name(daemon: Start, run_d
     assert [p.name for p in processes] == ALL
     assert [psutil.Process(p.pid).cmdline()[0] for p in processes] == [f"{name} {run_dir}" for name in ALL]
     assert psutil.Process(line.pid).cmdline()[0] == f"supervisord {run_dir}"
+
+
+def test_every_process_keeps_to_its_cores(daemon: Start) -> None:
+    line = daemon(line={"threads": 1}).ready()
+    there = cores.divide(os.sched_getaffinity(0), driver.config(threads=1).line.workers)
+    of = {process.name: os.sched_getaffinity(process.pid) for process in line.status().processes}
+    assert of.pop("workerd-1") == there.of_workers[0]
+    assert {frozenset(own) for own in [*of.values(), os.sched_getaffinity(line.pid)]} == {there.of_others}
 
 
 def test_children_do_not_import_the_parents_main(daemon: Start) -> None:
