@@ -249,7 +249,8 @@ class Dispatch:
             assert opened is not None
             budget_ms = (self._ledger.decide_by_ns(key) - now) / clock.MS
             frame = pixels.frame
-            items.append(WorkItem(key, opened.fingerprint, budget_ms, frame.shape, frame.pixel_format, frame.camera_px))
+            looks = frame.shape, frame.pixel_format, frame.camera_px, frame.corner
+            items.append(WorkItem(key, opened.fingerprint, budget_ms, *looks))
             parts.append(pixels.part)
         return Work(session=self._session, items=items), parts
 

@@ -82,6 +82,11 @@ class PictureSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     mm_per_px: float | None = None
 
     @property
+    def corner(self) -> tuple[int, int]:
+        """(x, y) of the roi in the camera's picture."""
+        return (self.roi[0], self.roi[1]) if self.roi else (0, 0)
+
+    @property
     def judged_px(self) -> tuple[int, int]:
         """(height, width) of what ingest sends: the roi, or the whole picture."""
         return (self.roi[3], self.roi[2]) if self.roi else self.camera_px

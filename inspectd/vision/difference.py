@@ -69,7 +69,7 @@ def _said(detector: Detector, whole: U8, cut: bool) -> Said:
     if spec.roi and not cut:
         x, y, width, height = spec.roi
         pixels = np.ascontiguousarray(whole[y : y + height, x : x + width])
-    reason, why = guards.check(pixels, image.pixel_format(pixels), camera, spec)
+    reason, why = guards.check(pixels, image.pixel_format(pixels), camera, spec.corner, spec)
     if reason:
         return Said(Verdict.UNDECIDED, reason=why)
     [result] = detector.score([pixels])

@@ -91,6 +91,7 @@ class Frame(Message, frozen=True):
     shape: tuple[int, ...]  # (H, W) for mono8, (H, W, 3) for rgb8
     pixel_format: str  # mono8 | rgb8
     camera_px: tuple[int, int] = (0, 0)  # (height, width) of the camera's picture, before the roi was cut
+    corner: tuple[int, int] = (0, 0)  # (x, y) in it where the roi was cut
     name: str = ""  # where it came from, for people
 
 
@@ -123,6 +124,7 @@ class WorkItem(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
     pixel_format: str
     camera_px: tuple[int, int] = (0, 0)  # as in Frame
+    corner: tuple[int, int] = (0, 0)  # as in Frame
 
 
 class Work(Message, frozen=True):

@@ -35,7 +35,7 @@ def score(items: Sequence[WorkItem], parts: Sequence[memoryview], detectors: Map
             scored[index] = _undecided(item, Reason.WRONG_BUNDLE, "this worker does not hold the bundle")
             continue
         pixels = codec.pixels(part, item.shape)
-        reason, text = guards.check(pixels, item.pixel_format, item.camera_px, detector.manifest.picture)
+        reason, text = guards.check(pixels, item.pixel_format, item.camera_px, item.corner, detector.manifest.picture)
         if reason:
             scored[index] = _undecided(item, reason, text)
         else:

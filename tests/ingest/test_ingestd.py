@@ -106,6 +106,7 @@ def test_the_picture_follows_on_frames_with_the_key_of_its_trigger(start):
     assert isinstance(envelope.message, Frame)
     assert envelope.message.key == trigger.key
     assert envelope.message.shape == (16, 32)
+    assert envelope.message.corner == (8, 4)
     assert bytes(envelope.parts[0]) == bytes(16 * 32)
 
 
