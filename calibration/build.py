@@ -74,7 +74,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
         with scratch(state) as work:
             cut = job.graphs(state.backbones)
             stored = [graphs.store(work, graph) for graph in cut]
-            outcome = _learn(job, files, [work / f"{sha256}.onnx" for sha256 in stored], timed)
+            outcome = _learn(job, files, [work / f"{sha256}.onnx" for sha256 in stored], work, timed)
             seconds = timed.seconds()
             advance = timed.stage("bundle and report", 1)
             draft = _draft(job, outcome, seconds)
@@ -86,15 +86,15 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     return _result(bundle, outcome.findings, draft.warnings, timed.seconds())
 
 
-def _learn(job: Job, files: Files, graphs: Sequence[Path], timed: Timed) -> _Outcome:
-    """Find out all that there is to find out from the pictures."""
+def _learn(job: Job, files: Files, graphs: Sequence[Path], work: Path, timed: Timed) -> _Outcome:
+    """Find out all that there is to find out from the pictures; what does not fit into the memory lies in `work`."""
     found = pictures.gather(files, job.station.group_by, timed)
     extractors = job.extractors(found.good[0], graphs)
     split = job.split([sample.group for sample in found.good])  # again: copies count once, and only their bytes tell them
     for extractor, (_, method) in zip(extractors, job.methods, strict=True):
         fitting.check_enough(split, extractor.patches, method)
-    memory.check(job, extractors, len(found.good), timed)
-    learnt = ensemble.learn(_pupils(job, extractors, found.good, timed), split, job.station.seed, timed)
+    memory.check(job, extractors, len(found.good), work, timed)
+    learnt = ensemble.learn(_pupils(job, extractors, found.good, work, timed), split, job.station.seed, timed)
     advance = timed.stage("scores of bad parts", len(found.bad) * len(extractors))
     known = learnt.panel.see(found.bad, job.options.threads, advance)
     groups = [found.good[i].group for i in learnt.good.pictures]
@@ -102,13 +102,13 @@ def _learn(job: Job, files: Files, graphs: Sequence[Path], timed: Timed) -> _Out
     return _Outcome(found, learnt, known, verdict)
 
 
-def _pupils(job: Job, extractors: Sequence[Extractor], good: Sequence[Sample], progress: Progress) -> list[Pupil]:
+def _pupils(job: Job, extractors: Sequence[Extractor], good: Sequence[Sample], work: Path, progress: Progress) -> list[Pupil]:
     """Let every member see the good parts."""
     advance, share = progress.stage("patch vectors", len(good) * len(extractors)), MEMORY // len(extractors)
 
     def seen(extractor: Extractor, method: Method) -> Features:
         drawn = bank.candidates(method, len(good) * extractor.patches)
-        return Features(extractor, good, job.station.seed, advance, share, drawn)
+        return Features(extractor, good, job.station.seed, advance, share, drawn, work)
 
     pairs = zip(extractors, job.methods, strict=True)
     return [Pupil(method, extractor, seen(extractor, method)) for extractor, (_, method) in pairs]

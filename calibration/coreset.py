@@ -35,6 +35,17 @@ def greedy(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -
     The first is drawn with `seed`; `advance` is told of every few chosen. Beside the vectors it needs three numbers per
     vector and about 10 MiB. ValueError if a vector is not finite; NotEnoughPictures if fewer than `count` of them differ.
     """
+    chosen = cover(vectors, count, seed, advance)
+    if len(chosen) < count:
+        raise NotEnoughPictures(
+            f"expected at least {count} different patches for the bank, got {len(chosen)} "
+            f"({len(vectors)} with repetitions); give more pictures or a smaller bank"
+        )
+    return chosen
+
+
+def cover(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -> Ints:
+    """Choose as `greedy` does, but only as many as differ; int64 [count] or fewer."""
     _check(vectors, count)
     space = _Space(vectors, count, int(np.random.default_rng(seed).integers(len(vectors))))
     advance(1)
@@ -42,12 +53,9 @@ def greedy(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -
         before = space.done
         space.grow()
         if space.done == before:
-            raise NotEnoughPictures(
-                f"expected at least {count} different patches for the bank, got {before} "
-                f"({len(vectors)} with repetitions); give more pictures or a smaller bank"
-            )
+            break
         advance(space.done - before)
-    return space.chosen
+    return space.chosen[: space.done]
 
 
 def random(vectors: Floats, count: int, seed: int, advance: Advance = _unseen) -> Ints:

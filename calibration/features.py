@@ -1,8 +1,10 @@
-"""From pictures to patch vectors, in batches: summed per channel, sampled, and kept where they fit into the memory."""
+"""From pictures to patch vectors, in batches: summed per channel, sampled, and kept, in memory or on disk."""
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,8 @@ import numpy.typing as npt
 from calibration import parallel
 from calibration.pictures import Sample
 from calibration.progress import Advance
+from calibration.shelf import Disk, Memory
+from calibration.stream import Stream
 from inspectd.station.schema import Roi, Tiling
 from inspectd.vision import forward
 from inspectd.vision.backbone import Backbone
@@ -22,8 +26,8 @@ Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 BATCH = 8  # pictures in one forward pass; more gave nothing on two cores
-MEMORY = 2 << 30  # bytes of patch vectors kept as float32: 4,700 pictures of 784 x 152; beyond it they are computed twice
-DRAWN = 100_000  # patch vectors, about, from which a bank is chosen
+MEMORY = 512 << 20  # bytes of patch vectors kept in memory: 1,100 pictures of 784 x 152; each thread may copy most of them
+DRAWN = 100_000  # patch vectors, about, of a sample
 
 
 def batches(indices: Indices) -> list[Indices]:
@@ -91,34 +95,68 @@ class Extractor:
 
 
 class Features:
-    """The patch vectors of some pictures, one pass over which gives all that banks are made of.
+    """The patch vectors of some pictures, one forward pass over which gives all that banks are made of.
 
-    Every picture gives the same number of patch vectors drawn by `seed`, a reservoir from which any subset of pictures has
-    its bank chosen, and its channels' sums, from which any subset has its mean and scale.
+    They are kept in memory or, where they are too many, on disk. Of each picture there are also its channels' sums, from which
+    any subset of pictures has its mean and scale, and as many patch vectors drawn by `seed`, a sample of any subset.
     """
 
     def __init__(
         self, extractor: Extractor, samples: Sequence[Sample], seed: int, advance: Advance, memory: int | None = None,
-        drawn: int = DRAWN,
+        drawn: int = DRAWN, folder: Path | None = None,
     ) -> None:  # fmt: skip
-        """Keep the vectors in at most `memory` bytes, by default MEMORY; about `drawn` of them in the reservoir."""
+        """Keep the vectors in at most `memory` bytes, by default MEMORY, else in `folder`; draw about `drawn` of them.
+
+        StateError if the disk has no room for them.
+        """
         self.extractor, self.samples = extractor, samples
         n, d, each = len(samples), extractor.backbone.channels, min(extractor.patches, -(-drawn // max(1, len(samples))))
         self._drawn = np.empty((n, each, d), np.float32)
         self._sums, self._squares = np.empty((n, d)), np.empty((n, d))
-        fits = n * extractor.grid[0] * extractor.grid[1] * d * 4 <= (MEMORY if memory is None else memory)
-        self._kept: dict[int, F32] | None = {} if fits else None
+        self.streamed = kept(n, extractor) > (MEMORY if memory is None else memory)
+        shape = (*extractor.grid, d)
+        self._shelf = Disk(n, shape, folder or Path(tempfile.gettempdir())) if self.streamed else Memory(n, shape)
+        self._coresets: list[tuple[Indices, F32]] = []
         parallel.each(partial(self._take_in, seed), batches(np.arange(n)), extractor.threads, advance)
 
     def vectors(self, indices: Indices) -> F32:
         """Return the patch vectors [B,h,w,d] of some pictures."""
-        if self._kept is None:
-            return self.extractor.see([self.samples[i] for i in indices])
-        return np.stack([self._kept[i] for i in indices])
+        return self._shelf.get(indices)
+
+    def patches(self, members: Indices) -> F32:
+        """Return the judged patch vectors [n,d] of some pictures, a copy."""
+        patches = np.empty((len(members), self.extractor.patches, self.extractor.backbone.channels), np.float32)
+        for place, picture in enumerate(members.tolist()):
+            patches[place] = self._counted(self.vectors(np.array([picture]))[0])
+        return patches.reshape(-1, patches.shape[2])
 
     def drawn(self, members: Indices) -> F32:
-        """Return the reservoir [n,d] of some pictures."""
+        """Return the sample [n,d] of some pictures."""
         return self._drawn[members].reshape(-1, self._drawn.shape[2])
+
+    def condense(self, shares: Sequence[Indices], budget: int, seed: int, advance: Advance) -> None:
+        """Reduce each share of the pictures to a coreset of at most `budget` patch vectors, for `candidates`.
+
+        No share is measured by what others hold, so that a bank of some shares owes nothing to the rest.
+        """
+
+        def reduce(share: Indices, told: Advance) -> tuple[Indices, F32]:
+            return share, self._coreset(share, budget, seed, told)
+
+        self._coresets = parallel.each(reduce, shares, self.extractor.threads, advance)
+
+    def candidates(self, members: Indices, budget: int, seed: int) -> F32:
+        """Return patch vectors [n,d], a copy, from which to choose a bank of at most `budget` for some pictures.
+
+        All of them where they are in memory. Else the coresets of the shares among those pictures, and one of the pictures
+        that are left.
+        """
+        if not self.streamed:
+            return self.patches(members)
+        ready = [(share, vectors) for share, vectors in self._coresets if np.isin(share, members).all()]
+        left = np.setdiff1d(members, np.concatenate([share for share, _ in ready])) if ready else members
+        rest = [self._coreset(left, budget, seed, lambda _done: None)] if len(left) else []
+        return np.concatenate([*(vectors for _, vectors in ready), *rest])
 
     def standard(self, members: Indices) -> tuple[F32, F32]:
         """Return mean and scale [d] of the channels over the judged patches of some pictures.
@@ -132,6 +170,14 @@ class Features:
         floor = max(float(np.median(spread)) / 100, 1e-6)
         return mean.astype(np.float32), np.maximum(spread, floor).astype(np.float32)
 
+    def _coreset(self, members: Indices, budget: int, seed: int, advance: Advance) -> F32:
+        """Reduce the patch vectors of some pictures, a batch at a time."""
+        stream = Stream(budget, self.standard(members)[1], seed)
+        for some in batches(members):
+            stream.add(self.patches(some))
+            advance(len(some))
+        return stream.coreset()
+
     def _take_in(self, seed: int, indices: Indices, advance: Advance) -> None:
         """Sum up, sample and keep a batch of pictures."""
         each = self._drawn.shape[1]
@@ -141,10 +187,14 @@ class Features:
             wide = patches.astype(np.float64)
             self._sums[i], self._squares[i] = wide.sum(axis=0), (wide * wide).sum(axis=0)
             self._drawn[i] = patches[np.random.default_rng([seed, i]).permutation(len(patches))[:each]]
-            if self._kept is not None:
-                self._kept[i] = vectors
+            self._shelf.put(i, vectors)
         advance(len(indices))
 
     def _counted(self, vectors: F32) -> F32:
         judged = self.extractor.judged
         return vectors.reshape(-1, vectors.shape[-1]) if judged is None else vectors[judged]
+
+
+def kept(pictures: int, extractor: Extractor) -> int:
+    """Return how many bytes the patch vectors of so many pictures take."""
+    return pictures * extractor.grid[0] * extractor.grid[1] * extractor.backbone.channels * 4

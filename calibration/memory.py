@@ -1,58 +1,122 @@
-"""What a calibration takes of the memory, worked out before it starts.
+"""What a calibration takes of memory and disk, worked out before it starts.
 
-An estimate of the arrays that are held at once; libraries and pictures in hand come to a few hundred megabytes beside it.
+An upper estimate of the arrays that are held at once, and of what libraries and pictures in hand take beside them.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from calibration import bank
-from calibration.features import MEMORY, Extractor
+from calibration import bank, stream
+from calibration.features import BATCH, MEMORY, Extractor, kept
 from calibration.job import Job
 from calibration.progress import Progress
-from inspectd.errors import ConfigError, Problem
+from inspectd.errors import ConfigError, Problem, StateError
 from inspectd.station.document import Key
 from inspectd.station.schema import Method
+from inspectd.vision import forward
 
 _FLOAT = 4
+_LIBRARIES = 150 << 20  # what matplotlib and others take that come later, and the report
+_ACTIVATIONS = 250  # bytes for each pixel of a batch in the backbone: lite0 160 measured, wider networks more
+_PER_VECTOR = 28  # bytes of greedy selection's own numbers for each vector, and of their order
+_SHARES = 5  # coresets that banks are put together from: one a fold
 _LESS = {"padim": "channels", "spade": "pictures"}
-_SHARES = [step * 10**power for power in (-2, -1, 0, 1) for step in (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)] + [100]  # per cent
+_SHARES_TRIED = [step * 10**power for power in (-2, -1, 0, 1) for step in (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)] + [100]  # per cent
 
 
-def check(job: Job, extractors: Sequence[Extractor], pictures: int, progress: Progress) -> None:
-    """Tell what each member takes; ConfigError for every one that does not fit beside those before it."""
-    free, problems = available(), list[Problem]()
+class Size(NamedTuple):
+    """How much there is to learn from, and whether the patch vectors lie on disk."""
+
+    pictures: int
+    patches: int  # of each picture
+    channels: int
+    threads: int  # with a fold each
+    streamed: bool = False
+
+
+def check(job: Job, extractors: Sequence[Extractor], pictures: int, folder: Path, progress: Progress) -> None:
+    """Tell what a calibration takes; ConfigError for every member that does not fit beside those before it.
+
+    StateError if patch vectors that do not fit into memory do not fit into `folder` either.
+    """
+    free, problems, on_disk = available(), list[Problem](), 0
+    taken, spare = resident(), free - _beside(extractors, pictures, job.options.threads)
     for extractor, (key, method) in zip(extractors, job.methods, strict=True):
-        kept = pictures * extractor.grid[0] * extractor.grid[1] * extractor.backbone.channels * _FLOAT
-        kept = kept if kept <= MEMORY // len(extractors) else 0  # else computed twice, see features
-        sizes = pictures, extractor.patches, extractor.backbone.channels, job.options.threads
-        needs = partial(needed, sizes=sizes)
-        progress.note(f"memory: about {gigabytes(kept + needs(method))} of {gigabytes(free)} that are free")
-        if kept + needs(method) > free:
-            problems.append(job.problem(*_too_large(key, method, needs, free - kept)))
-        free = max(0, free - kept - needs(method))
+        vectors = kept(pictures, extractor)
+        streamed = vectors > MEMORY // len(extractors)
+        size = Size(pictures, extractor.patches, extractor.backbone.channels, job.options.threads, streamed)
+        needs, held = partial(needed, size=size), 0 if streamed else vectors
+        on_disk += vectors - held
+        if held + needs(method) > spare:
+            problems.append(job.problem(*_too_large(key, method, needs, spare - held)))
+        spare -= held + needs(method)
+    told = f"memory: at most about {gigabytes(taken + free - spare)}, {gigabytes(taken)} of it taken already"
+    progress.note(f"{told}; {gigabytes(free)} are free")
     if problems:
         raise ConfigError(problems)
+    if on_disk:
+        _check_disk(on_disk, folder, progress)
 
 
-def needed(method: Method, sizes: tuple[int, int, int, int]) -> int:
-    """Bytes that fitting a method takes, given pictures, patches of each, channels, and threads with a fold each."""
-    pictures, patches, channels, threads = sizes
+def needed(method: Method, size: Size) -> int:
+    """Bytes that fitting a method takes, beside patch vectors in memory."""
+    pictures, patches, channels, threads, streamed = size
     match method.kind:
         case "patchcore":
-            size = bank.size(method, pictures * patches)
-            drawn = bank.candidates(method, pictures * patches) * channels * _FLOAT
-            # the reservoir; for each fit its share of it, standardised, and two floats per vector; the bank thrice: chosen,
-            # as codes and centred for the search
-            return drawn + threads * (drawn + 3 * size * channels * _FLOAT)
+            row, count = channels * _FLOAT, bank.size(method, pictures * patches)
+            chosen = 3 * count * row  # chosen, as codes, and centred for the search
+            if method.sampler != "greedy":
+                drawn = bank.candidates(method, pictures * patches) * row  # and for each fit its share of it, standardised
+                return drawn + threads * (drawn + chosen)
+            if streamed:
+                return _streamed(count, size, chosen)
+            return threads * (pictures * patches * (row + _PER_VECTOR) + chosen)  # a copy of the others' patches, standardised
         case "padim":
             k = min(method.channels, channels)
             return threads * patches * k * k * (2 * 8 + _FLOAT)  # sums and one batch's products in float64, factors
         case "spade":
             return threads * 2 * pictures * patches * channels * _FLOAT  # as they are gathered, and as they are judged by
+
+
+def _streamed(count: int, size: Size, chosen: int) -> int:
+    """Bytes taken by coresets of the shares, while they are made or while banks are chosen from them."""
+    row, share = size.channels * _FLOAT, -(-size.pictures * size.patches // (_SHARES - 1))  # a hold-out has one less
+    chunk = min(stream.chunk(count), share) * (row + _PER_VECTOR)
+    coresets = _SHARES * min(count, share) * row
+    making = (2 + stream.levels(share, count)) * chunk  # a chunk a level, merged, and a scaled copy
+    return coresets + size.threads * max(making, 2 * coresets + chosen)
+
+
+def _beside(extractors: Sequence[Extractor], pictures: int, threads: int) -> int:
+    """Bytes taken beside what methods need: libraries, pictures in the backbones, and distances of all pictures."""
+    distances = sum(3 * pictures * one.grid[0] * one.grid[1] * _FLOAT for one in extractors)  # by fold, together, in order
+    return _LIBRARIES + distances + threads * max(map(_batch, extractors))
+
+
+def _batch(one: Extractor) -> int:
+    """Bytes of a batch of pictures in the backbone, and of its patch vectors as they come, laid together, and sampled."""
+    inputs = min(forward.LARGEST, BATCH * one.lens.tiles[0] * one.lens.tiles[1])
+    return inputs * one.input_px[0] * one.input_px[1] * _ACTIVATIONS + 3 * kept(BATCH, one)
+
+
+def _check_disk(wanted: int, folder: Path, progress: Progress) -> None:
+    free = shutil.disk_usage(folder).free
+    progress.note(f"disk: about {gigabytes(wanted)} while it runs, of {gigabytes(free)} that are free")
+    if wanted > free:
+        raise StateError(
+            f"{folder.parent}: expected {gigabytes(wanted)} of free disk for patch vectors that do not fit into memory, got "
+            f"{gigabytes(free)}; free some, give a state directory on another disk (--state), or give fewer pictures"
+        )
+
+
+def resident() -> int:
+    """Bytes of memory that this process takes now."""
+    return next(int(line.split()[1]) * 1024 for line in _lines("/proc/self/status") if line.startswith("VmRSS:"))
 
 
 def available() -> int:
@@ -74,7 +138,7 @@ def _too_large(key: Key, method: Method, needs: Callable[[Method], int], free: i
     if method.kind != "patchcore":
         hint = "less is taken by a smaller input_px, a larger stride, or fewer " + _LESS[method.kind]
         return (*key, "kind"), expected, f"{method.kind}, {got}", hint
-    shares = (f"{number:g}%" for number in reversed(_SHARES))
+    shares = (f"{number:g}%" for number in reversed(_SHARES_TRIED))
     share = next((share for share in shares if needs(replace(method, bank=share)) <= free), None)
     hint = f"write bank: {share}" if share else "less is taken by a smaller input_px, a larger stride, or fewer pictures"
     return (*key, "bank"), expected, f"{method.bank}, {got}", hint

@@ -10,7 +10,7 @@ from inspectd.vision.backbone import Backbone
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 
-_PASS = 64  # inputs in one pass: a full batch of pictures; a batch of pictures in tiles would take gigabytes at once
+LARGEST = 64  # inputs in one pass: a full batch of pictures; a batch of pictures in tiles would take gigabytes at once
 
 
 def run(inputs: Sequence[tuple[Backbone, U8]]) -> list[F32]:
@@ -28,6 +28,6 @@ def run(inputs: Sequence[tuple[Backbone, U8]]) -> list[F32]:
 
 
 def _pass(backbone: Backbone, tensor: U8) -> F32:
-    if len(tensor) <= _PASS:
+    if len(tensor) <= LARGEST:
         return backbone.run(tensor)
-    return np.concatenate([backbone.run(tensor[start : start + _PASS]) for start in range(0, len(tensor), _PASS)])
+    return np.concatenate([backbone.run(tensor[start : start + LARGEST]) for start in range(0, len(tensor), LARGEST)])

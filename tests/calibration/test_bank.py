@@ -22,9 +22,19 @@ def test_a_share_is_of_all_patches_and_rounded_up(said: str | int, patches: int,
     ("said", "patches", "drawn"),
     [("1%", 2_000_000, 200_000), ("10%", 500_000, 500_000), (6000, 80_000, 80_000), (50, 10**6, 10**5)],
 )
-def test_ten_are_drawn_for_each_vector_where_there_are_as_many(said: str | int, patches: int, drawn: int) -> None:
-    """And 100,000 at least."""
-    assert bank.candidates(msgspec.structs.replace(METHOD, bank=said), patches) == drawn
+def test_samplers_that_take_patches_as_they_come_draw_ten_for_each_vector(said: str | int, patches: int, drawn: int) -> None:
+    """Where there are as many, and 100,000 at least; greedy sees all patches and draws none."""
+    for sampler in ("random", "proxy"):
+        assert bank.candidates(msgspec.structs.replace(METHOD, bank=said, sampler=sampler), patches) == drawn
+    assert bank.candidates(msgspec.structs.replace(METHOD, bank=said), patches) == 0
+
+
+def test_only_principal_axes_need_patches_drawn_where_there_is_no_bank() -> None:
+    """PaDiM's are worked out from 100,000."""
+    padim = msgspec.structs.replace(METHOD, kind="padim")
+    assert bank.candidates(padim, 10**6) == 0
+    assert bank.candidates(msgspec.structs.replace(padim, reduction="pca"), 10**6) == 100_000
+    assert bank.candidates(msgspec.structs.replace(METHOD, kind="spade"), 10**6) == 0
 
 
 @pytest.mark.parametrize("sampler", ["greedy", "random", "proxy"])

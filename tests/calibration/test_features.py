@@ -77,16 +77,42 @@ def test_the_reservoir_takes_as_many_patches_of_each_picture(extractor: Extracto
     assert not np.array_equal(drawn, Features(extractor, parts.samples(folder), 4, ignore, drawn=55).drawn(np.array([2, 6])))
 
 
-def test_what_does_not_fit_into_the_memory_is_computed_again(
-    extractor: Extractor, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_does_not_fit_into_the_memory_lies_on_disk(
+    extractor: Extractor, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With no memory to keep vectors in, the same come, from the files."""
+    """The very same vectors come from there, every picture having been seen once, and no file has a name."""
     kept = Features(extractor, parts.samples(folder), 0, ignore)
+    seen: list[int] = []
+    see = Extractor.see
+    monkeypatch.setattr(Extractor, "see", lambda self, some: seen.append(len(some)) or see(self, some))
     monkeypatch.setattr(features, "MEMORY", 0)
-    computed = Features(extractor, parts.samples(folder), 0, ignore)
-    asked = np.array([3, 10])
-    np.testing.assert_allclose(kept.vectors(asked), computed.vectors(asked), rtol=1e-4, atol=1e-4)
-    assert np.array_equal(kept.drawn(asked), computed.drawn(asked))
+    (tmp_path / "work").mkdir()
+    stored = Features(extractor, parts.samples(folder), 0, ignore, folder=tmp_path / "work")
+    asked = np.array([3, 10, 4])
+    assert (kept.streamed, stored.streamed) == (False, True)
+    assert np.array_equal(kept.vectors(asked), stored.vectors(asked))
+    assert np.array_equal(kept.patches(asked), stored.patches(asked))
+    assert np.array_equal(kept.drawn(asked), stored.drawn(asked))
+    assert sum(seen) == 11
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_coresets_of_shares_are_what_banks_of_those_shares_are_chosen_from(extractor: Extractor, folder: Path) -> None:
+    """Pictures 0 to 3 condensed, 4 to 7 condensed, 8 left over: every candidate is a patch of one of them, none of another."""
+    found = Features(extractor, parts.samples(folder), 0, ignore, memory=0)
+    told: list[int] = []
+    found.condense([np.arange(4), np.arange(4, 8)], 40, 0, told.append)
+    assert sum(told) == 8
+
+    def owners(candidates: np.ndarray) -> list[int]:
+        patches = {vector.tobytes(): i // 64 for i, vector in enumerate(found.patches(np.arange(11)))}
+        return np.bincount([patches[vector.tobytes()] // 4 for vector in candidates], minlength=3).tolist()
+
+    assert owners(found.candidates(np.arange(9), 40, 0)) == [40, 40, 40]
+    assert owners(found.candidates(np.arange(4, 8), 40, 0)) == [0, 40, 0]
+    assert owners(found.candidates(np.arange(3), 40, 0)) == [40, 0, 0]  # not a whole share: reduced by itself
+    again = Features(extractor, parts.samples(folder), 0, ignore, memory=0)
+    assert np.array_equal(again.candidates(np.arange(4), 40, 0), found.candidates(np.arange(4), 40, 0))
 
 
 def test_only_the_roi_is_seen(backbone: Backbone, tmp_path: Path) -> None:

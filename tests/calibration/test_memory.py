@@ -12,6 +12,7 @@ import pytest
 from calibration import bank, fitting, memory
 from calibration.features import Extractor
 from calibration.job import Job, Options
+from calibration.memory import Size
 from inspectd.errors import ConfigError
 from inspectd.vision.methods import judges
 from tests.calibration import parts
@@ -41,6 +42,9 @@ class Seen:
     def vectors(self, members: np.ndarray) -> np.ndarray:
         return self.kept[members]
 
+    def candidates(self, members: np.ndarray, _budget: int, _seed: int) -> np.ndarray:
+        return self.drawn(members)
+
     def drawn(self, members: np.ndarray) -> np.ndarray:
         return self.kept[members].reshape(-1, self.CHANNELS)
 
@@ -61,24 +65,26 @@ class Seen:
     ],
 )  # fmt: skip
 def test_the_estimate_holds_for_what_is_really_taken(changes: dict[str, object]) -> None:
-    """With its reservoir, a fit and its judge take no more than was said, nor less than a third of it."""
+    """With the sample that is drawn, a fit and its judge take no more than was said, nor less than a third of it."""
     method, seen = msgspec.structs.replace(METHOD, **changes), Seen()
-    reservoir = bank.candidates(method, 40 * 784) * 152 * 4 if method.kind == "patchcore" else 0
+    sample = bank.candidates(method, 40 * 784) * 152 * 4
     tracemalloc.start()
     fitted = fitting.fit(seen, np.arange(40), method, 0, lambda _done: None)
     judges.judge(method.kind, method, fitted, None)
-    taken = tracemalloc.get_traced_memory()[1] + reservoir
+    taken = tracemalloc.get_traced_memory()[1] + sample
     tracemalloc.stop()
     blocks = 24 << 20  # of products, whatever the pictures
-    assert taken - blocks <= memory.needed(method, (40, 784, 152, 1)) <= 3 * taken
+    assert taken - blocks <= memory.needed(method, Size(40, 784, 152, 1)) <= 3 * taken
 
 
 def test_it_is_told_before_anything_is_computed(extractor: Extractor, tmp_path: Path) -> None:
-    """What it takes, and what is free."""
+    """What it takes, what is taken, and what is free."""
     watch = Watch()
-    memory.check(asked(tmp_path), [extractor], 100, watch)
+    memory.check(asked(tmp_path), [extractor], 100, tmp_path, watch)
     assert len(watch.notes) == 1
-    assert re.fullmatch(r"memory: about 0\.0\d+ GB of \d+(\.\d+)? GB that are free", watch.notes[0])
+    gigabytes = r"\d+(\.\d+)? GB"
+    said = rf"memory: at most about {gigabytes}, {gigabytes} of it taken already; {gigabytes} are free"
+    assert re.fullmatch(said, watch.notes[0])
 
 
 def test_a_bank_larger_than_the_memory_names_the_share_that_would_fit(
@@ -87,16 +93,15 @@ def test_a_bank_larger_than_the_memory_names_the_share_that_would_fit(
     """With file, line and key; and that share is then taken."""
     monkeypatch.setattr(memory, "available", lambda: 3_000_000_000)
     with pytest.raises(ConfigError) as caught:
-        memory.check(asked(tmp_path, bank="50%"), [extractor], 60_000, Watch())
+        memory.check(asked(tmp_path, bank="50%"), [extractor], 60_000, tmp_path, Watch())
     problem = caught.value.problems[0]
     assert (problem.line, problem.key, problem.file) == (4, "method.bank", tmp_path / "lid.yaml")
-    assert "fits into 3 GB of free memory" in str(problem)
-    assert "got 50%, about 14 GB" in str(problem)
+    assert re.search(r"fits into 2\.\d GB of free memory, got 50%, about \d\d GB", str(problem))  # 3 GB but for what comes beside
     share = problem.hint.removeprefix("write bank: ")
-    memory.check(asked(tmp_path, bank=share), [extractor], 60_000, Watch())
+    memory.check(asked(tmp_path, bank=share), [extractor], 60_000, tmp_path, Watch())
     more = f"{float(share.removesuffix('%')) * 2:g}%"
     with pytest.raises(ConfigError):
-        memory.check(asked(tmp_path, bank=more), [extractor], 60_000, Watch())
+        memory.check(asked(tmp_path, bank=more), [extractor], 60_000, tmp_path, Watch())
 
 
 @pytest.mark.parametrize(("kind", "less"), [("padim", "channels"), ("spade", "pictures")])
@@ -104,18 +109,18 @@ def test_methods_without_a_bank_say_what_takes_less(
     kind: str, less: str, extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They have no share to name."""
-    monkeypatch.setattr(memory, "available", lambda: 10_000_000)
+    monkeypatch.setattr(memory, "available", lambda: 10_000_000 + memory._beside([extractor], 100, 2))
     with pytest.raises(ConfigError, match=f"method.kind: expected what fits into 0.0061 GB.*got {kind}, about .*fewer {less}"):
-        memory.check(asked(tmp_path, kind=kind), [extractor], 100, Watch())
+        memory.check(asked(tmp_path, kind=kind), [extractor], 100, tmp_path, Watch())
 
 
 def test_several_members_share_the_memory(extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that would fit alone does not fit beside another."""
     monkeypatch.setattr(Job, "methods", property(lambda _self: [(("method", "members", str(i)), METHOD) for i in range(2)]))
-    one = memory.needed(METHOD, (100, extractor.patches, 152, 2)) + 100 * 64 * 152 * 4
-    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one))
+    one = memory.needed(METHOD, Size(100, extractor.patches, 152, 2)) + 100 * 64 * 152 * 4
+    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one) + memory._beside([extractor] * 2, 100, 2))
     with pytest.raises(ConfigError) as caught:
-        memory.check(asked(tmp_path), [extractor, extractor], 100, Watch())
+        memory.check(asked(tmp_path), [extractor, extractor], 100, tmp_path, Watch())
     assert [problem.key for problem in caught.value.problems] == ["method.members.1.bank"]
 
 

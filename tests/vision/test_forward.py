@@ -32,7 +32,7 @@ def test_each_input_gets_its_own_maps_in_the_order_asked_for():
 
 
 def test_a_pass_is_bounded_whatever_is_asked(monkeypatch):
-    monkeypatch.setattr(forward, "_PASS", 4)
+    monkeypatch.setattr(forward, "LARGEST", 4)
     graph = Counting("a")
     maps = forward.run([(graph, levels(*range(7))), (graph, levels(7, 8))])
     assert np.concatenate(maps)[:, 0, 0, 0].tolist() == list(range(9))
