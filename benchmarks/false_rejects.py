@@ -33,6 +33,8 @@ Figures = dict[str, float]
 class Chosen(Features):
     """Some pictures out of those whose features are known, as a calibration with them alone would have them."""
 
+    streamed = False
+
     def __init__(self, everything: Features, chosen: Indices) -> None:
         self.extractor, self.samples = everything.extractor, [everything.samples[i] for i in chosen]
         self._everything, self._chosen = everything, chosen
@@ -40,6 +42,10 @@ class Chosen(Features):
     def vectors(self, indices: Indices) -> F32:
         """Patch vectors [B,h,w,d] of some of the chosen."""
         return self._everything.vectors(self._chosen[indices])
+
+    def patches(self, members: Indices) -> F32:
+        """Patch vectors [n,d] of some of the chosen, a copy."""
+        return self._everything.patches(self._chosen[members])
 
     def drawn(self, members: Indices) -> F32:
         """Reservoir [n,d] of some of the chosen."""
@@ -93,12 +99,12 @@ def summary(splits: list[Figures], rate: float) -> dict[str, float]:
     return {**means, "worst_rate": max(one["rate"] for one in splits), "splits_within_limit": kept, "splits": len(splits)}
 
 
-def elpv(kind: str, folder: Path) -> Path:
-    """Write ELPV's good cells of a kind, mono or poly, into a folder."""
+def elpv(kind: str, folder: Path, defect_probability: int = 0) -> Path:
+    """Write ELPV's cells of a kind, mono or poly, into a folder: the good ones, or (1) the defective ones."""
     from elpv_dataset.utils import load_dataset  # noqa: PLC0415 (an extra)
 
     cells, probability, kinds = load_dataset()
-    for index in np.flatnonzero((np.asarray(kinds) == kind) & (probability == 0)):
+    for index in np.flatnonzero((np.asarray(kinds) == kind) & (probability == defect_probability)):
         (folder / f"cell-{index:04d}.png").write_bytes(image.encode_png(cells[index]))
     return folder
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import bank, ensemble, findings, fitting, graphs, memory, pictures, release, report
+from calibration import bank, ensemble, findings, fitting, graphs, memory, pictures, release, report, synthetic
 from calibration.ensemble import Learnt, Opinions, Panel, Pupil
 from calibration.features import MEMORY, Extractor, Features, Indices
 from calibration.findings import Findings, Rule
 from calibration.job import Job, Options, accept
 from calibration.pictures import Files, Pictures, Sample
 from calibration.progress import Progress, Silent, Timed
+from calibration.synthetic import Trial
 from inspectd import clock
 from inspectd.errors import Interrupted
 from inspectd.station.schema import Config, Method
@@ -53,6 +54,7 @@ class _Outcome:
     learnt: Learnt
     bad: Opinions
     findings: Findings
+    drawn: Trial
 
 
 def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none of it belongs together)
@@ -97,9 +99,25 @@ def _learn(job: Job, files: Files, graphs: Sequence[Path], work: Path, timed: Ti
     learnt = ensemble.learn(_pupils(job, extractors, found.good, work, timed), split, job.station.seed, timed)
     advance = timed.stage("scores of bad parts", len(found.bad) * len(extractors))
     known = learnt.panel.see(found.bad, job.options.threads, advance)
-    groups = [found.good[i].group for i in learnt.good.pictures]
-    verdict = findings.find(learnt.good.scores, groups, known.scores, job.rule, job.rate, exact=learnt.exact)
-    return _Outcome(found, learnt, known, verdict)
+    verdict = findings.find(_good(found.good, learnt, timed), known.scores, job.rule, job.rate, job.recheck, job.station.seed)
+    drawn = synthetic.try_out(learnt.panel, _not_learnt_first(learnt, found.good), job.station.seed, timed)
+    return _Outcome(found, learnt, known, verdict, drawn)
+
+
+def _good(samples: Sequence[Sample], learnt: Learnt, progress: Progress) -> findings.Good:
+    """Put together what thresholds rest on."""
+    said, peaks = learnt.good, np.empty(len(learnt.good.pictures))
+    advance = progress.stage("heat maps of good parts", len(peaks))
+    for i in range(len(peaks)):
+        peaks[i] = learnt.panel.heat_map(said, i).max()
+        advance(1)
+    return findings.Good(said.scores, [samples[i].group for i in said.pictures], peaks, learnt.exact)
+
+
+def _not_learnt_first(learnt: Learnt, samples: Sequence[Sample]) -> list[Sample]:
+    """Return the good parts on which defects are painted: those held out alone, else all, golden ones first."""
+    rest = [] if learnt.exact else [i for i in learnt.good.pictures if i not in learnt.golden]
+    return [samples[i] for i in (learnt.good.pictures if learnt.exact else [*learnt.golden, *rest])]
 
 
 def _pupils(job: Job, extractors: Sequence[Extractor], good: Sequence[Sample], work: Path, progress: Progress) -> list[Pupil]:
@@ -122,6 +140,7 @@ def _draft(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> release.Dr
     blind = int((~golden.defective_failed).sum())
     good, bad = _named(found.good, outcome.learnt.good), _named(found.bad, outcome.bad)
     told = _doubts(outcome.learnt.panel) + findings.warnings(verdict, good, bad, found.repeated, blind)
+    told += findings.no_band(job.recheck, verdict)
     page = partial(_report, outcome, told)
     return release.Draft(_manifest(job, outcome, seconds), outcome.learnt.panel.arrays, golden, told, page)
 
@@ -160,10 +179,17 @@ def _manifest(job: Job, outcome: _Outcome, seconds: dict[str, float]) -> Manifes
         seed=job.station.seed,
         versions=release.versions(job.options.threads),
         pictures={sample.name: sample.sha256 for sample in everything},
-        metrics=findings.figures(outcome.learnt.good.scores, outcome.bad.scores, active.value),
+        metrics=_metrics(outcome, job.station.mm_per_px),
         created=clock.utc_text(clock.utc_ns()),
         timings=seconds,
     )
+
+
+def _metrics(outcome: _Outcome, mm_per_px: float | None) -> findings.Figures:
+    """Return the figures of merit at the active threshold; those of painted defects are called synthetic."""
+    good, at = outcome.learnt.good.scores, outcome.findings.active.value
+    known = findings.figures(good, outcome.bad.scores, at) | outcome.findings.intervals
+    return known | synthetic.figures(outcome.drawn, good, at, mm_per_px)
 
 
 def _sheet(panel: Panel, samples: list[Sample], said: Opinions, order: Indices) -> list[report.Shown]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from calibration import metrics, threshold
 from calibration.threshold import Found, Rate
+from inspectd.vision.bundle import PIXEL, RECHECK
 
 Rule = Literal["f1", "full_recall", "max_false_reject"]
 Floats = NDArray[np.float64]
@@ -33,8 +34,21 @@ class Named:
 
 
 @dataclass(frozen=True)
+class Good:
+    """What thresholds rest on: scores [n] of good parts, the group of each, and the highest value [n] of each heat map.
+
+    `exact`: they come from a bank that never saw the parts, and which is the one that will judge.
+    """
+
+    scores: Floats
+    groups: Sequence[str]
+    peaks: Floats
+    exact: bool
+
+
+@dataclass(frozen=True)
 class Findings:
-    """Thresholds by rule, and the active one."""
+    """Thresholds by rule, and the active one; beside them where the recheck band and outlines begin."""
 
     rule: Rule
     thresholds: dict[str, Found]
@@ -44,18 +58,32 @@ class Findings:
         """The threshold that is used."""
         return self.thresholds[self.rule]
 
+    @property
+    def intervals(self) -> Figures:
+        """The thresholds found from labelled parts, each with the ends of its interval."""
+        return {
+            f"{rule}_threshold{end}": self.thresholds[rule].value if not end else self.thresholds[rule].facts[end[1:]]
+            for rule in ("f1", "full_recall")
+            if rule in self.thresholds
+            for end in ("", "_low", "_high")
+        }
 
-def find(good: Floats, groups: Sequence[str], bad: Floats, rule: Rule, rate: Rate, *, exact: bool) -> Findings:
+
+def find(good: Good, bad: Floats, rule: Rule, rate: Rate, recheck: float | str | None = None, seed: int = 0) -> Findings:
     """Find the thresholds of all rules that the pictures allow; `rule` says which is active.
 
-    `good` [n] with their groups [n], `bad` [m] may be empty. NotEnoughPictures if the active rule cannot be met.
+    `bad` [m] may be empty; `recheck` as the station file has it. NotEnoughPictures if what is asked for cannot be met.
     """
     # where another rule is active, the rate that the pictures support is told and none is insisted on
     asked = rate if rule == "max_false_reject" else "best"
-    thresholds = {"max_false_reject": threshold.max_false_reject(good, groups, asked, exact=exact)}
+    promised = threshold.max_false_reject(good.scores, good.groups, asked, exact=good.exact)
+    found = {"max_false_reject": promised}
     if len(bad):
-        thresholds |= {"f1": threshold.f1(good, bad), "full_recall": threshold.full_recall(good, bad)}
-    return Findings(rule, thresholds)
+        found["f1"] = threshold.f1(good.scores, good.groups, bad, seed)
+        found["full_recall"] = threshold.full_recall(good.scores, good.groups, bad, seed)
+    found[PIXEL] = threshold.pixel(good.peaks, good.groups, float(promised.facts["rate"]), exact=good.exact)
+    band = recheck and threshold.recheck_from(recheck, found[rule], good.scores, good.groups, exact=good.exact)
+    return Findings(rule, found | ({RECHECK: band} if band else {}))
 
 
 def figures(good: Floats, bad: Floats, at: float) -> Figures:
@@ -97,6 +125,13 @@ def warnings(found: Findings, good: Named, bad: Named, repeated: Sequence[str], 
     if repeated:
         told.append(f"{len(repeated)} good pictures are copies of others and support nothing: {_some(repeated)}.")
     return told + (_promises(found.active.facts) if found.rule == "max_false_reject" else [])
+
+
+def no_band(asked: float | str | None, found: Findings) -> list[str]:
+    """Warn where a recheck band was asked for and there is none."""
+    if asked is None or RECHECK in found.thresholds:
+        return []
+    return [f"No recheck band: {asked} of good parts lies at or above the threshold; ask for a larger share, or a factor."]
 
 
 def _promises(facts: Figures) -> list[str]:

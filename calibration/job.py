@@ -59,7 +59,14 @@ class Job:
         dealt = threshold.split(groups, options.folds, options.holdout, self.station.seed)
         if self.rule == "max_false_reject":
             dealt.support(self.rate)
+        if isinstance(self.recheck, str):
+            dealt.support(threshold.share_of(self.recheck))
         return dealt
+
+    @property
+    def recheck(self) -> float | str | None:
+        """Where the recheck band begins, as the station file says it."""
+        return self.station.threshold.recheck
 
     @property
     def methods(self) -> list[tuple[Key, Method]]:

@@ -8,7 +8,7 @@ above that score. Exact for held-out parts; an estimate for cross-fitted ones, w
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ from inspectd.errors import NotEnoughPictures
 Rate = float | Literal["best"]
 
 CONFIDENCE = 0.95
+_DRAWS = 1000  # bootstrap samples: their ends of 95 % move by about a tenth of the interval
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,49 @@ def max_false_reject(scores: ArrayLike, groups: Sequence[str], rate: Rate, *, ex
     return Found(value, how, {"rate": asked, "rank": rank, "groups": len(highest), "confidence": CONFIDENCE, "scores": kind})
 
 
-def f1(good: ArrayLike, bad: ArrayLike) -> Found:
-    """Find the threshold of the largest F1 over labelled parts."""
+def f1(good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> Found:
+    """Find the threshold of the largest F1 over labelled parts, and how far other parts would have moved it."""
     best = metrics.f1_optimal(good, bad)
-    return Found(best.threshold, f"largest F1 ({best.f1:.3f}) over {_counted(best)}", _facts(best))
+    low, high = _bootstrap(metrics.f1_optimal, good, groups, bad, seed)
+    how = f"largest F1 ({best.f1:.3f}) over {_counted(best)}; {_between(low, high)}"
+    return Found(best.threshold, how, {**_facts(best), "low": low, "high": high})
 
 
-def full_recall(good: ArrayLike, bad: ArrayLike) -> Found:
-    """Find the highest threshold that rejects every labelled bad part."""
+def full_recall(good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> Found:
+    """Find the highest threshold that rejects every labelled bad part, and how far other parts would have moved it."""
     best = metrics.full_recall(good, bad)
-    return Found(best.threshold, f"highest threshold that rejects every known defect, over {_counted(best)}", _facts(best))
+    low, high = _bootstrap(metrics.full_recall, good, groups, bad, seed)
+    how = f"highest threshold that rejects every known defect, over {_counted(best)}; {_between(low, high)}"
+    return Found(best.threshold, how, {**_facts(best), "low": low, "high": high})
+
+
+def pixel(peaks: ArrayLike, groups: Sequence[str], rate: float, *, exact: bool) -> Found:
+    """Find from where on a heat map is outlined: the highest value [n] of each good part's map, promised as a score is."""
+    found = max_false_reject(peaks, groups, rate, exact=exact)
+    how = found.how.replace("above score", "above heat map").replace("rejected", "outlined anywhere")
+    return Found(found.value, how, found.facts)
+
+
+def recheck_from(asked: float | str, active: Found, good: ArrayLike, groups: Sequence[str], *, exact: bool) -> Found | None:
+    """Find where the recheck band below a threshold begins; None if not below it.
+
+    `asked` is a factor of the threshold, or a share of good parts like `5%`: at most so many are rechecked or rejected.
+    """
+    if isinstance(asked, str):
+        found = max_false_reject(good, groups, share_of(asked), exact=exact)
+        how = found.how.replace("rejected", "rechecked or rejected")
+    else:
+        found, how = Found(asked * active.value, "", {"factor": asked}), f"{asked:.4g} of the threshold"
+    return (
+        Found(found.value, f"{how}: from here to the threshold UNDECIDED(recheck)", found.facts)
+        if found.value < active.value
+        else None
+    )
+
+
+def share_of(percent: str) -> float:
+    """Read `5%`."""
+    return float(percent.removesuffix("%")) / 100
 
 
 @dataclass(frozen=True)
@@ -158,6 +192,26 @@ def _by_group(scores: ArrayLike, groups: Sequence[str]) -> NDArray[np.float64]:
     highest = np.full(len(names), -np.inf)
     np.maximum.at(highest, index, values)
     return highest
+
+
+def _bootstrap(
+    rule: Callable[[ArrayLike, ArrayLike], metrics.Confusion], good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int
+) -> tuple[float, float]:
+    """Return the middle 95 % of a rule's thresholds when groups of good parts, and bad parts, are drawn with replacement."""
+    good, bad, rng = np.asarray(good), np.asarray(bad), np.random.default_rng(seed)
+    index = np.unique(np.asarray(groups, np.str_), return_inverse=True)[1]
+    members = np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1])
+
+    def drawn() -> float:
+        taken = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        return rule(good[taken], rng.choice(bad, len(bad))).threshold
+
+    low, high = np.quantile([drawn() for _ in range(_DRAWS)], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def _between(low: float, high: float) -> str:
+    return f"{CONFIDENCE:.0%} interval {low:.4g} to {high:.4g} (bootstrap)"
 
 
 def _binomial(n: int, k: int, p: float) -> float:

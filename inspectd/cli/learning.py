@@ -101,7 +101,9 @@ def show(result: "CalibrationResult") -> None:
     screen.say(f"threshold {result.threshold:.4f} ({result.rule}): {result.how}")
     screen.say(
         "  ".join(
-            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in result.metrics.items()
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in result.metrics.items()
+            if "." not in name  # a figure for each kind and size stands in the manifest
         )
     )
     screen.say(f"report: {result.report}")

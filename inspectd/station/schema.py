@@ -165,6 +165,13 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[float, Meta(gt=0, lt=0.5)] | Literal["best"],
         Meta(description="largest share of good parts rejected, e.g. 0.02; best: the smallest that the pictures support"),
     ] = "best"
+    recheck: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | Annotated[str, Meta(pattern=r"^\d{1,2}(\.\d{1,4})?%$", description="5%")] | None,
+        Meta(
+            description="from here to the threshold parts are UNDECIDED(recheck), for a rework lane: a factor of the threshold "
+            "like 0.9, or the largest share of good parts rechecked or rejected like 5%; left out: none"
+        ),
+    ] = None
 
 
 class Keep(Struct, frozen=True, forbid_unknown_fields=True):

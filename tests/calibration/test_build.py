@@ -60,6 +60,26 @@ def test_a_bundle_comes_out_that_a_worker_takes_and_that_tells_good_from_bad(tmp
     assert "24 cross-fitted good groups" in result.how
 
 
+def test_a_bundle_outlines_defects_and_has_the_band_that_was_asked_for(tmp_path: Path, state: StateDir) -> None:
+    """What the manifest promises is what the detector does: boxes where a defect was painted, none on most good parts."""
+    config = parts.config(tmp_path, threshold=Threshold(recheck=0.5), mm_per_px=0.5)
+    detector = Detector.open(run(tmp_path, state, config, bad=parts.bad_folder(tmp_path / "bad")).directory)
+    assert detector.recheck == pytest.approx(detector.threshold / 2)
+    defective, where = parts.bad_part(3)
+    found = detector.outline(detector.score([defective])[0])
+    assert found is not None
+    assert found.area_mm2 == pytest.approx(0.25 * found.area_px)
+    x, y, width, height = found.boxes[0]
+    assert where[y : y + height, x : x + width].any()
+    good = detector.score([parts.part(i) for i in range(100, 110)])
+    assert sum(bool(detector.outline(result).regions) for result in good) <= 2
+    assert {result.label for result in good} <= {"PASS", "UNDECIDED"}
+    metrics = detector.manifest.metrics
+    assert 0 <= metrics["synthetic_recall"] <= 1
+    assert metrics["synthetic_recall.blob.22px"] >= metrics["synthetic_recall.blob.3px"]
+    assert metrics["f1_threshold_low"] <= metrics["f1_threshold_high"]
+
+
 @pytest.mark.parametrize(
     ("changes", "arrays"),
     [
@@ -152,7 +172,7 @@ def test_bad_parts_give_the_f1_rule_and_figures(tmp_path: Path, state: StateDir)
     assert result.metrics["image_auroc"] == 1.0
     assert (result.metrics["false_positives"], result.metrics["false_negatives"]) == (0, 0)
     manifest = Detector.open(result.directory).manifest
-    assert set(manifest.thresholds) == {"f1", "full_recall", "max_false_reject"}
+    assert set(manifest.thresholds) == {"f1", "full_recall", "max_false_reject", "pixel"}
     assert "bad/0000.png" in manifest.pictures
     assert b"Bad parts with the lowest scores" in result.report.read_bytes()
 
@@ -298,6 +318,8 @@ def test_every_stage_ends_where_it_said_it_would(tmp_path: Path, state: StateDir
         "scores of good parts": [524, 524],
         "bank": [100, 100],
         "scores of bad parts": [4, 4],
+        "heat maps of good parts": [24, 24],
+        "synthetic defects": [120, 120],
         "bundle and report": [1, 1],
     }
 

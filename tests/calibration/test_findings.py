@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calibration import findings
-from calibration.findings import Named
+from calibration.findings import Good, Named
 from inspectd.errors import NotEnoughPictures
 
 NONE = np.zeros(0)
@@ -14,25 +14,67 @@ def names(count: int, prefix: str = "good") -> list[str]:
     return [f"{prefix}/{i}.png" for i in range(count)]
 
 
+def parts(scores: np.ndarray, *, exact: bool = False) -> Good:
+    """Good parts, each a group of its own, whose maps reach half of their scores."""
+    return Good(scores, names(len(scores)), scores / 2, exact)
+
+
 def test_every_rule_that_the_pictures_allow_is_found_and_the_asked_one_is_active() -> None:
     """Good parts alone give one threshold, labelled defects two more."""
     good, bad = np.linspace(1, 2, 40), np.array([1.9, 3.0, 4.0])
-    alone = findings.find(good, names(40), NONE, "max_false_reject", "best", exact=False)
+    alone = findings.find(parts(good), NONE, "max_false_reject", "best")
     assert alone.rule == "max_false_reject"
-    assert set(alone.thresholds) == {"max_false_reject"}
-    both = findings.find(good, names(40), bad, "f1", "best", exact=False)
+    assert set(alone.thresholds) == {"max_false_reject", "pixel"}
+    both = findings.find(parts(good), bad, "f1", "best")
     assert both.rule == "f1"
-    assert set(both.thresholds) == {"max_false_reject", "f1", "full_recall"}
+    assert set(both.thresholds) == {"max_false_reject", "f1", "full_recall", "pixel"}
     assert both.active.value == pytest.approx(2.5)
-    assert findings.find(good, names(40), bad, "full_recall", "best", exact=False).active.value <= 1.9
+    assert findings.find(parts(good), bad, "full_recall", "best").active.value <= 1.9
 
 
 def test_a_rate_is_insisted_on_only_where_its_rule_is_active() -> None:
     """40 groups do not support 2 %: refused as the active rule, told at their best beside another."""
     good, bad = np.linspace(1, 2, 40), np.array([3.0])
     with pytest.raises(NotEnoughPictures, match="149"):
-        findings.find(good, names(40), NONE, "max_false_reject", 0.02, exact=False)
-    assert findings.find(good, names(40), bad, "f1", 0.02, exact=False).thresholds["max_false_reject"].facts["rank"] == 1
+        findings.find(parts(good), NONE, "max_false_reject", 0.02)
+    assert findings.find(parts(good), bad, "f1", 0.02).thresholds["max_false_reject"].facts["rank"] == 1
+
+
+def test_outlines_are_promised_as_rejects_are() -> None:
+    """The pixel threshold lies just above the map of the same rank, at the same rate, and says so."""
+    found = findings.find(parts(np.linspace(1, 2, 400)), NONE, "max_false_reject", 0.02)
+    pixel, active = found.thresholds["pixel"], found.active
+    assert pixel.value == pytest.approx(active.value / 2)
+    assert (pixel.facts["rate"], pixel.facts["rank"]) == (0.02, active.facts["rank"])
+    assert "just above heat map" in pixel.how
+    assert "outlined anywhere" in pixel.how
+
+
+def test_a_recheck_band_begins_at_a_factor_or_at_a_share_of_good_parts() -> None:
+    """A factor of whatever threshold is active; a share as the promise has it: at most so many are rechecked or rejected."""
+    good = np.linspace(1, 2, 400)
+    factor = findings.find(parts(good), np.array([3.0, 4.0]), "f1", "best", 0.9).thresholds["recheck"]
+    assert factor.value == pytest.approx(0.9 * 2.5)
+    share = findings.find(parts(good), NONE, "max_false_reject", 0.02, "10%").thresholds["recheck"]
+    assert 0 < (good >= share.value).mean() <= 0.1
+    assert "rechecked or rejected" in share.how
+
+
+def test_a_band_that_would_lie_above_the_threshold_is_none_and_is_told() -> None:
+    """1 % cannot be rechecked or rejected where 2 % are rejected already."""
+    found = findings.find(parts(np.linspace(1, 2, 400)), NONE, "max_false_reject", 0.02, "1%")
+    assert "recheck" not in found.thresholds
+    assert findings.no_band("1%", found)[0].startswith("No recheck band: 1% of good parts")
+    assert findings.no_band(None, found) == []
+
+
+def test_thresholds_of_labelled_parts_come_with_their_intervals() -> None:
+    """Value and both ends, by rule; none where there are no labels."""
+    good, bad = np.linspace(1, 2, 40), np.array([1.9, 3.0, 4.0])
+    told = findings.find(parts(good), bad, "f1", "best").intervals
+    assert set(told) == {f"{rule}_threshold{end}" for rule in ("f1", "full_recall") for end in ("", "_low", "_high")}
+    assert told["f1_threshold_low"] <= told["f1_threshold"] <= told["f1_threshold_high"]
+    assert findings.find(parts(good), NONE, "max_false_reject", "best").intervals == {}
 
 
 def test_figures_are_those_that_the_labels_allow() -> None:
@@ -51,7 +93,7 @@ def test_escaped_defects_are_told_first_lowest_score_first() -> None:
     """Then blind golden pictures, poor separation, odd good parts, copies."""
     good = Named(np.append(np.linspace(1, 2, 40), 9.0), names(41))
     bad = Named(np.array([1.9, 1.2, 4.0]), names(3, "bad"))
-    found = findings.find(good.scores, good.names, bad.scores, "f1", "best", exact=False)
+    found = findings.find(parts(good.scores), bad.scores, "f1", "best")
     value = found.active.value
     told = findings.warnings(found, good, bad, ["good/7.png"], 2)
     if value > 1.9:
@@ -66,16 +108,16 @@ def test_a_clean_set_gives_no_warning() -> None:
     """Separated parts, enough of them, held out: nothing to warn of."""
     good = Named(np.linspace(1, 2, 149), names(149))
     bad = Named(np.linspace(5, 6, 10), names(10, "bad"))
-    found = findings.find(good.scores, good.names, bad.scores, "f1", "best", exact=False)
+    found = findings.find(parts(good.scores), bad.scores, "f1", "best")
     assert findings.warnings(found, good, bad, [], 0) == []
-    alone = findings.find(good.scores, good.names, NONE, "max_false_reject", "best", exact=True)
+    alone = findings.find(parts(good.scores, exact=True), NONE, "max_false_reject", "best")
     assert findings.warnings(alone, good, Named(NONE, []), [], 0) == []
 
 
 def test_what_good_parts_alone_do_not_promise_is_told() -> None:
     """Too few groups for 2 %, and cross-fitted scores: both."""
     good = Named(np.linspace(1, 2, 40), names(40))
-    found = findings.find(good.scores, good.names, NONE, "max_false_reject", "best", exact=False)
+    found = findings.find(parts(good.scores), NONE, "max_false_reject", "best")
     told = findings.warnings(found, good, Named(NONE, []), [], 0)
     assert len(told) == 2
     assert "Up to 7.2% of good parts may be rejected: 40 groups of good pictures; 149 would support 2%, 299" in told[0]
@@ -85,6 +127,6 @@ def test_what_good_parts_alone_do_not_promise_is_told() -> None:
 def test_long_lists_of_names_are_cut() -> None:
     """Five names and how many more."""
     good = Named(np.linspace(1, 2, 40), names(40))
-    found = findings.find(good.scores, good.names, NONE, "max_false_reject", "best", exact=True)
+    found = findings.find(parts(good.scores, exact=True), NONE, "max_false_reject", "best")
     told = findings.warnings(found, good, Named(NONE, []), names(9), 0)
     assert any("good/4.png and 4 more." in one for one in told)
