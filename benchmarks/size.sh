@@ -2,7 +2,7 @@
 # What the extras take on disk, each in a new environment: benchmarks/size.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for extras in cpu cpu,calibrate; do
+for extras in cpu cpu,ivfpq cpu,calibrate; do
   folder=$(mktemp -d)
   python3 -m venv "$folder"
   "$folder/bin/pip" install --quiet --disable-pip-version-check ".[$extras]" 2>/dev/null

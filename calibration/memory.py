@@ -69,7 +69,8 @@ def needed(method: Method, size: Size) -> int:
     match method.kind:
         case "patchcore":
             row, count = channels * _FLOAT, bank.size(method, pictures * patches)
-            chosen = 3 * count * row  # chosen, as codes, and centred for the search
+            copies = 5 if method.search == "ivfpq" else 3  # an index has residuals and tables while it is trained
+            chosen = copies * count * row  # chosen, as codes, and centred for the search
             if method.sampler != "greedy":
                 drawn = bank.candidates(method, pictures * patches) * row  # and for each fit its share of it, standardised
                 return drawn + threads * (drawn + chosen)

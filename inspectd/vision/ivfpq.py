@@ -33,6 +33,7 @@ _LEARNT_FROM = 64  # vectors of the bank for each centroid and entry; more made 
 _ROUNDS = 10  # of k-means
 _PROBED = 8  # cells that a query looks into: of patches of real parts, 9 of 10 then found their nearest vector
 _CANDIDATES = 8  # compared in full for each neighbour that is asked for
+_CODED = 16_384  # vectors coded at a time: faiss copies them
 _ROWS = 1024  # queries whose candidates are compared in full at a time
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -80,7 +81,7 @@ def train(bank: F32, seed: int) -> dict[str, npt.NDArray[Any]]:
     return {
         "cells": index.quantizer.reconstruct_n(0, index.nlist),
         "codebooks": faiss.vector_to_array(index.pq.centroids).reshape(-1, _ENTRIES, _PER_CODE),
-        "codes": index.sa_encode(padded),
+        "codes": np.concatenate([index.sa_encode(padded[at : at + _CODED]) for at in range(0, len(padded), _CODED)]),
     }
 
 
@@ -129,7 +130,8 @@ def _empty(faiss: Any, d: int, count: int) -> Any:
 
 def _padded(vectors: F32) -> F32:
     """Fill vectors [n,d] up with zeros to a multiple of four channels; their distances stay."""
-    return np.ascontiguousarray(np.pad(vectors, ((0, 0), (0, -vectors.shape[1] % _PER_CODE))), np.float32)
+    short = -vectors.shape[1] % _PER_CODE
+    return np.ascontiguousarray(np.pad(vectors, ((0, 0), (0, short))) if short else vectors, np.float32)
 
 
 def _check(arrays: Arrays, n: int, d: int) -> None:

@@ -128,3 +128,10 @@ def test_what_is_free_is_read_from_the_machine() -> None:
     """Some of it, and less than there is."""
     total = int(Path("/proc/meminfo").read_text().split()[1]) * 1024
     assert 0 < memory.available() < total
+
+
+def test_an_index_takes_more_while_it_is_trained() -> None:
+    """Residuals and tables of the bank beside it, in every fold that is fitted."""
+    exact, indexed = (msgspec.structs.replace(METHOD, bank=50_000, search=search) for search in ("exact", "ivfpq"))
+    size = Size(100, 784, 152, 2)
+    assert memory.needed(indexed, size) - memory.needed(exact, size) == 2 * 2 * 50_000 * 152 * 4
