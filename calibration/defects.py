@@ -114,7 +114,7 @@ def _blob(spot: _Spot) -> _Painted:
     along, across = spot.turned()
     short = max(0.75, spot.radius * spot.rng.uniform(0.5, 1))
     distance = np.hypot(along / spot.radius, across / short)
-    return spot.apart(np.clip(3 * (1 - distance), 0, 1) + (distance == distance.min()), 30, 100)
+    return spot.apart(np.maximum(np.clip(3 * (1 - distance), 0, 1), distance == distance.min()), 30, 100)
 
 
 def _scratch(spot: _Spot) -> _Painted:

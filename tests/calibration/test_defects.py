@@ -75,6 +75,15 @@ def test_a_defect_shows_even_on_a_picture_of_one_level(kind: str, level: int, si
     assert np.abs(changed.astype(int) - level).max() >= 10
 
 
+def test_a_stain_is_even_in_its_middle() -> None:
+    """On a picture of one level no pixel of a blob is darker, or lighter, than its plateau."""
+    changed, where = made("blob", np.full((64, 64), 128, np.uint8), 0, 30)
+    levels, counts = np.unique(changed[where], return_counts=True)
+    plateau = levels[counts.argmax()]
+    assert abs(int(plateau) - 128) == np.abs(levels.astype(int) - 128).max()
+    assert counts.max() > 0.2 * where.sum()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_gives_the_same_defect(kind: str) -> None:
     """Seeded: the same again, and another one for another seed."""

@@ -145,6 +145,9 @@ MISTAKES = {
     "a bank of more than all": (with_line("method", "{bank: 100.5%}"), 6, "method.bank", "above 0% and up to 100%"),
     "a bank as a fraction": (with_line("method", "{bank: 0.1}"), 6, "method.bank", "text (10%)"),
     "a bank of no number": (with_line("method", "{bank: some%}"), 6, "method.bank", "text (10%)"),
+    "a recheck band of nothing": (with_line("threshold", "{recheck: 0%}"), 6, "threshold.recheck", "above 0% and below 50%"),
+    "a recheck band of most": (with_line("threshold", "{recheck: 60%}"), 6, "threshold.recheck", "above 0% and below 50%"),
+    "a recheck band above": (with_line("threshold", "{recheck: 1.1}"), 6, "threshold.recheck", "text (5%)"),
     "a setting of another method": (with_line("method", "{kind: padim, bank: 500}"), 6, "method.bank", "a setting of padim"),
     "settings of none": (with_line("method", "{retrieve: 5}"), 6, "method.retrieve", "a setting of patchcore"),
     "a search of another method": (
