@@ -3,6 +3,7 @@
 Losing pixels never loses a trigger: a picture that finds the frames channel full is reported as NoFrame(OVERLOAD).
 """
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def camera_for(seat: Seat) -> Camera:
     station, file = seat.config.stations[seat.subject], Path(seat.config.files[seat.subject])
     camera = station.camera
     triggered = station.trigger != "camera"
-    bookmark = Bookmark(seat.state.bookmark(seat.subject), seat.session)
+    replay = hashlib.sha256(f"{seat.session} {camera.path}".encode()).hexdigest()[:16]  # another folder begins anew
+    bookmark = Bookmark(seat.state.bookmark(seat.subject), replay)
     return FolderCamera(file.parent / camera.path, camera.rate, camera.loop, bookmark, clock.now_ns, triggered)
 
 
@@ -82,7 +84,7 @@ class Ingest:
             self._listen()
             now = clock.now_ns()
             self._open_camera(now)
-            if not self._stopping and not self._camera_error:
+            if not self._camera_error:
                 self._work(now)
             self._flush(clock.now_ns())
             self._report()
@@ -142,8 +144,10 @@ class Ingest:
             self._camera_error, self._reopen_ns = str(error), now + REOPEN_NS
 
     def _work(self, now: int) -> None:
-        while self._shoots:
+        while self._shoots:  # while the line is being stopped as well: these parts have their triggers
             self._send_picture(self._shoots.pop(0), self._camera.shoot())
+        if self._stopping:
+            return
         if self._may_take(now):
             shot = self._camera.take()
             if shot:
@@ -230,5 +234,7 @@ class Ingest:
         if self._outbox.lost:
             reasons.append(f"{self._outbox.lost} triggers lost: dispatch was away for more than {RETAINED} parts")
         done = self._camera.done and not self._outbox and not self._inside
-        counters: dict[str, float] = {**self._counts, "run": self._run, "seq": self._seq, "unacknowledged": len(self._outbox)}
+        counters: dict[str, float] = {**self._counts, "unacknowledged": len(self._outbox)}
+        if self._numbers:
+            counters |= {"run": self._run, "seq": self._seq}
         self._child.report(HealthState.DEGRADED if reasons else HealthState.OK, reasons, counters, done=done)

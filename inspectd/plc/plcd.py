@@ -62,6 +62,7 @@ class Plcd:
         self._controls = {name: hub.connect("control", f"{identity}:{name}") for name in stations}
         self._safe_seen: set[str] = set()
         self._ill: list[str] = []
+        self._closed = False  # no more triggers are taken
         self._log = log.get("plcd")
         hub.watch_fd(adapter.fileno())
 
@@ -168,11 +169,17 @@ class Plcd:
             self._log.info("health", reasons=ill)
             self._ill = ill
         state = HealthState.DEGRADED if ill else HealthState.OK
-        self._child.report(state, ill, self._counters())
+        self._child.report(state, ill, self._counters(), done=self._closed and not self._unacknowledged)
+
+    @property
+    def _unacknowledged(self) -> int:
+        return sum(len(source.outbox) for source in self._sources.values())
 
     def _counters(self) -> dict[str, float]:
         tallies = {name: handshake.results.tally for name, handshake in self._handshakes.items()}
         counters = {f"station.{name}.opened": float(tally.triggers) for name, tally in tallies.items()}
+        for name, source in self._sources.items():
+            counters |= {f"station.{name}.run": float(source.run), f"station.{name}.seq": float(source.last_seq)}
         for name, tally in tallies.items():
             counters |= {f"station.{name}.{what.name.lower()}": float(n) for what, n in tally.outcomes.items()}
         return counters
@@ -193,6 +200,7 @@ class Plcd:
 
     def _close_intake(self) -> None:
         """Take no more triggers: the line is being stopped, and the cameras go before plcd does."""
+        self._closed = True
         for handshake in self._handshakes.values():
             handshake.close_intake()
 

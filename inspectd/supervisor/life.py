@@ -39,6 +39,7 @@ class Life:
     row: Row
     phase: Phase = Phase.WAITING
     told: Told = Told.NOTHING
+    close_told: bool = False  # the running process knows that it shall take no more triggers
     pid: int = 0
     restarts: int = 0
     health: Health | None = None  # of the running process; the last one said once it is stopped
@@ -73,7 +74,7 @@ class Life:
     def started(self, pid: int, now: int) -> None:
         """It was started."""
         self.restarts += self.phase is Phase.BACK_OFF
-        self.phase, self.pid, self.health, self.doomed = Phase.STARTING, pid, None, False
+        self.phase, self.pid, self.health, self.doomed, self.close_told = Phase.STARTING, pid, None, False, False
         self.started_ns = self._heard_ns = now
 
     def heard(self, health: Health, now: int) -> None:

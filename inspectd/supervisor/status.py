@@ -117,12 +117,19 @@ def _split(counts: Counts, prefix: str) -> tuple[Counts, Counts]:
     return without, within
 
 
-def sources(lives: Iterable[Life]) -> dict[str, SourceStatus]:
-    """Tell of every station's ingestd."""
+def sources(lives: Sequence[Life]) -> dict[str, SourceStatus]:
+    """Tell of every station's ingestd; run and seq of triggers that a PLC gives come from plcd, which numbers them."""
+    plcds = [life.health.counters for life in lives if life.row.kind.one_per == "plc" and life.health]
     return {
         life.row.subject: SourceStatus(
-            done=bool(life.health and life.health.done), counters=life.health.counters if life.health else {}
+            done=bool(life.health and life.health.done),
+            counters=(life.health.counters if life.health else {}) | _numbered(life.row.subject, plcds),
         )
         for life in lives
         if life.row.kind.one_per == "station"
     }
+
+
+def _numbered(station: str, plcds: Iterable[Counts]) -> Counts:
+    names = {f"station.{station}.{what}": what for what in ("run", "seq")}
+    return {names[name]: value for counters in plcds for name, value in counters.items() if name in names}

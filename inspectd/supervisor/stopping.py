@@ -1,4 +1,7 @@
-"""The orderly end, pure: stages in stop order, each with a limit; who must be told to stop and who must be killed now."""
+"""The orderly end, pure: stages in stop order, each with a limit; who must be told to stop and who must be killed now.
+
+First of all, PLCs' triggers end: whoever takes them says when dispatch has the last one. Its camera still takes the picture.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,6 +9,7 @@ from typing import NamedTuple
 from inspectd.supervisor.life import Life, Phase, S, Told
 
 _ECHO_NS = S // 2
+_CLOSE_NS = S  # for dispatch to acknowledge the last triggers; one that is away will not
 
 
 class Step(NamedTuple):
@@ -13,6 +17,7 @@ class Step(NamedTuple):
 
     tell: list[Life]
     kill: list[Life]
+    close: list[Life]  # to be told to take no more triggers
 
 
 class Stopping:
@@ -44,7 +49,7 @@ class Stopping:
     def longest_s(self) -> float:
         """The time that all stages may take together."""
         stages = {life.row.kind.stop for life in self._lives}
-        return sum(self._limit_s(stage) for stage in stages)
+        return _CLOSE_NS / S + sum(self._limit_s(stage) for stage in stages)
 
     def waits_for(self, now: int) -> str:
         """In words: who has not ended yet, how long that is borne, and how many parts have no verdict."""
@@ -66,11 +71,19 @@ class Stopping:
 
     def step(self, now: int) -> Step:
         """Enter the next stage where the present one is over; say whom to tell and whom to kill."""
+        intake = [life for life in self._lives if life.row.kind.intake and life.running and not life.told]
+        close = [life for life in intake if not life.close_told]
+        if (
+            now < self._began_ns + _CLOSE_NS
+            and not self._hurry
+            and not all(life.health and life.health.done for life in intake)
+        ):
+            return Step([], [], close)
         here = self._enter(now)
         overdue = now >= self._until_ns
         for life in here:
             life.failed |= overdue
-        return Step([life for life in here if life.told != self.wanted], here if overdue else [])
+        return Step([life for life in here if life.told != self.wanted], here if overdue else [], close)
 
     def _enter(self, now: int) -> list[Life]:
         """Running processes of the stage that is to stop now."""

@@ -160,13 +160,12 @@ class _Line:
         stopping = Stopping(list(self._lives.values()), now)
         self._notifier.stopping(stopping.longest_s)
         self._log.info("stopping", longest_s=stopping.longest_s)
-        for life in self._lives.values():
-            if life.row.kind.intake:
-                self._orders.send(life, "close_intake", {})
         return stopping
 
     def _step(self, stopping: Stopping, now: int) -> None:
-        tell, kill = stopping.step(now)
+        tell, kill, close = stopping.step(now)
+        for life in close:
+            life.close_told = bool(self._orders.send(life, "close_intake", {}))
         for life in tell:
             if self._orders.send(life, "stop", {"hurry": "yes"} if stopping.wanted is Told.HURRY else {}):
                 life.told = stopping.wanted

@@ -12,7 +12,7 @@ from inspectd.ingest.ingestd import cut, main
 from inspectd.station.schema import Camera, Config, Line, Roi, Station
 from inspectd.wire.child import Seat
 from inspectd.wire.enums import Reason
-from inspectd.wire.messages import Ack, Beat, Frame, NoFrame, Order, Place, SourceState, StationBeat, Trigger
+from inspectd.wire.messages import Ack, Beat, Frame, Key, NoFrame, Order, Place, Shoot, SourceState, StationBeat, Trigger
 from inspectd.wire.sockets import Hub
 from tests.support import receive, send, until
 
@@ -42,13 +42,18 @@ class Dispatch:
 
         return until(got, 5, kind.__name__)
 
+    def stop(self) -> None:
+        """Order the stop."""
+        self.child = receive(self.orders).sender
+        send(self.orders, Order(id=1, what="stop", args={}), to=self.child)
+
     def ack(self, key) -> None:
         send(self.triggers, Ack(key=key), to=self.source)
 
     def release(self, thread: threading.Thread) -> None:
-        """Order the stop and acknowledge whatever still comes, until ingestd has ended."""
-        self.child = self.child or receive(self.orders).sender
-        send(self.orders, Order(id=1, what="stop", args={}), to=self.child)
+        """Order the stop, if that was not done, and acknowledge whatever still comes, until ingestd has ended."""
+        if not self.child:
+            self.stop()
 
         def ended():
             for envelope in self.triggers.drain():
@@ -97,6 +102,14 @@ def test_keys_count_from_one_and_a_trigger_comes_again_until_it_is_acknowledged(
     assert (first.key.run, first.key.seq, first.part_id) == (1, 1, "part-00")
     again = until(lambda: (m := dispatch.next(Trigger)).key.seq == 1 and m, 5, "the first trigger again")
     assert again == first
+
+
+def test_a_part_that_a_plc_announced_before_the_stop_still_gets_its_picture(start):
+    dispatch = start(trigger="plc")
+    assert dispatch.next(SourceState).camera
+    send(dispatch.triggers, Shoot(key=Key("a", 7, 1)), to=dispatch.source)
+    dispatch.stop()
+    assert receive(dispatch.frames).message.key == Key("a", 7, 1)
 
 
 def test_the_picture_follows_on_frames_with_the_key_of_its_trigger(start):

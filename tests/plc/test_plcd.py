@@ -295,6 +295,23 @@ def test_trigger_and_execute_in_one_write_the_product_is_asked_for_once_dispatch
     assert dispatch.until(lambda: dispatch.commands)[0].args["product"] == "blue"
 
 
+def test_it_says_that_no_more_triggers_come_once_dispatch_has_the_last_one(
+    dispatch: FakeDispatch, start: Start, plc: ModbusClient
+) -> None:
+    start("plc")
+    plc.write_single_register(CONTROL, ENABLE)
+    dispatch.until(shows(plc, Status.READY))
+    plc.write_single_register(CONTROL, ENABLE | TRIGGER)
+    dispatch.until(lambda: dispatch.fired)
+    dispatch.order("close_intake")
+    dispatch.until(lambda: dispatch.dones)
+    before = dispatch.health
+    assert not dispatch.until(lambda: dispatch.health is not before and dispatch.health).done
+    dispatch.triggers.send(Ack(key=Key(STATION, 1, 1)), to=dispatch.trigger_sender)
+    counters = dispatch.until(lambda: dispatch.health and dispatch.health.done and dispatch.health).counters
+    assert (counters[f"station.{STATION}.run"], counters[f"station.{STATION}.seq"]) == (1, 1)
+
+
 @pytest.mark.parametrize("beating", [True, False])
 def test_a_plc_trigger_fails_late_at_its_deadline_though_dispatch_never_says_that_it_is_open(
     dispatch: FakeDispatch, start: Start, plc: ModbusClient, beating: bool

@@ -32,7 +32,8 @@ def up(now: int = 0) -> list[Life]:
     lives = waiting()
     for pid, life in enumerate(lives, start=100):
         life.started(pid, now)
-        life.heard(health(life), now)
+        life.close_told = life.row.kind.intake
+        life.heard(health(life, done=life.row.kind.intake), now)
     return lives
 
 

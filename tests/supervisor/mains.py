@@ -23,12 +23,13 @@ def event(seat: Seat, what: str, **more: object) -> None:
 def loop(seat: Seat, turn: Callable[[], None] = lambda: None, obey: Callable[[Child, Order], bool] | None = None) -> None:
     """Report until ordered to stop."""
     with Hub(seat.run_dir) as hub:
-        child = Child(hub, seat)
+        child, closed = Child(hub, seat), False
         event(seat, "begun")
         while True:
             turn()
-            child.report(counters={"turns": 1})
+            child.report(counters={"turns": 1}, done=closed)
             for order in child.orders():
+                closed = closed or order.what == "close_intake"
                 if obey and obey(child, order):
                     continue
                 event(seat, order.what, args=order.args)

@@ -48,3 +48,9 @@ def test_processes_show_state_age_and_reasons() -> None:
 def test_sources_tell_when_a_camera_is_at_its_end() -> None:
     lives = [running("ingestd", "a", done=True, counters={"offered": 9.0}), running("workerd", "1")]
     assert status.sources(lives) == {"a": status.SourceStatus(done=True, counters={"offered": 9.0})}
+
+
+def test_the_run_and_seq_of_triggers_that_a_plc_gives_are_those_of_plcd() -> None:
+    numbers = {"station.a.run": 3.0, "station.a.seq": 17.0, "station.b.seq": 1.0, "station.a.delivered": 9.0}
+    lives = [running("plcd", "line1", counters=numbers), running("ingestd", "a", counters={"offered": 0.0})]
+    assert status.sources(lives)["a"].counters == {"offered": 0.0, "run": 3.0, "seq": 17.0}
