@@ -225,4 +225,5 @@ camera: {{kind: folder, path: ../{line}, rate: {rate}}}
 deadline_ms: {deadline}
 plc: {{name: plc, block: 0}}
 keep: {{pictures: none}}
+method: {{backbone: lite0, layers: [4, 10], input_px: 224}}
 """

@@ -17,13 +17,14 @@ Threads = Annotated[int, option("--threads", "N", "Threads of each step.", min=1
 Kind = Annotated[
     str | None, option("--method", "KIND", "patchcore, padim or spade, or FILE.yaml with a station file's `method`.")
 ]
-Backbone = Annotated[str | None, option("--backbone", "NAME", "See: inspectd backbone list. (default: lite0)")]
-Layers = Annotated[str | None, option("--layers", "A,B", "Layers of the backbone. (default: 4,10)")]
-InputPx = Annotated[str | None, option("--input-px", "PX", "Side of the input, or HEIGHT,WIDTH. (default: 224)")]
+Backbone = Annotated[str | None, option("--backbone", "NAME", "See: inspectd backbone list. (default: lite2)")]
+Layers = Annotated[str | None, option("--layers", "A,B", "Layers of the backbone. (default: 10,14)")]
+InputPx = Annotated[str | None, option("--input-px", "PX", "Side of the input, or HEIGHT,WIDTH. (default: 288)")]
 Bank = Annotated[str | None, option("--bank", "N", "Vectors in the memory bank. (default: 6000)")]
 Sampler = Annotated[str | None, option("--sampler", "NAME", "How the bank is chosen. (default: greedy)")]
-Score = Annotated[str | None, option("--score", "NAME", "power_mean, smoothed_max, max or eq7. (default: smoothed_max)")]
+Score = Annotated[str | None, option("--score", "NAME", "power_mean, smoothed_max, max or eq7. (default: power_mean)")]
 Settings = Annotated[list[str] | None, option("--set", "KEY=VALUE", "Any other key of a station file's `method`, repeatable.")]
+_SMALL = {"backbone": "lite0", "layers": "4,10", "input_px": "224"}  # 784 patches of 152 channels: figures of speed rest on it
 PeerPython = Annotated[
     Path, option("--peer-python", "PATH", "Python of an environment with anomalib, torch and torchvision.", dir_okay=False)
 ]
@@ -104,7 +105,7 @@ def speed(
     from calibration.bench.learnt import Machine
     from calibration.bench.taught import only
 
-    method = learning.method(settings or ())
+    method = learning.method(settings or (), **_SMALL)
     machine = Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars:
         one = only(data, category, machine, bars)
@@ -139,7 +140,7 @@ def coreset(
     from calibration.bench.peer import Peer
     from calibration.bench.taught import only, taught
 
-    method = learning.method(settings or ())
+    method = learning.method(settings or (), **_SMALL)
     grid = against.Grid([round(n) for n in _numbers("--vectors", vectors)], _numbers("--shares", shares), rounds, peer_centres)
     machine = Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
@@ -174,7 +175,7 @@ def peers(
     from calibration.bench.peer import Peer
     from calibration.bench.taught import only, taught
 
-    method, machine = Method(), Machine(options.state_directory(config, state).backbones, threads)
+    method, machine = learning.method((), **_SMALL), Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
         one = only(data, category, machine, bars)

@@ -71,15 +71,15 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
             "that lie still; spade: nearest neighbours in the good pictures most alike, slow"
         ),
     ] = "patchcore"
-    backbone: Annotated[BackboneName, Meta(description="lite0, lite2, or one added by `inspectd backbone add`")] = "lite0"
+    backbone: Annotated[BackboneName, Meta(description="lite0, lite2, or one added by `inspectd backbone add`")] = "lite2"
     layers: Annotated[
         tuple[Annotated[int, Meta(ge=0, le=200)], ...],
         Meta(description="blocks of the backbone whose features are used, shallow to deep"),
-    ] = (4, 10)
+    ] = (10, 14)
     input_px: Annotated[
         Side | Sides,
         Meta(description="size to which the roi or each tile is resized: one side, or [height, width]"),
-    ] = 224
+    ] = 288
     tiling: Annotated[
         Tiling | None, Meta(description="tiles of a picture much larger than the input; left out: the whole picture at once")
     ] = None
@@ -103,12 +103,12 @@ class Method(Struct, frozen=True, forbid_unknown_fields=True):
             description="power_mean (of all patches), smoothed_max, max (paper eq. 6), eq7 (re-weighted; patchcore) or image "
             "(pooled; spade)"
         ),
-    ] = "smoothed_max"
-    sigma: Annotated[float, Meta(ge=0, le=8, description="smoothing of power_mean and smoothed_max, in patches")] = 1.0
+    ] = "power_mean"
+    sigma: Annotated[float, Meta(ge=0, le=8, description="smoothing of power_mean and smoothed_max, in patches")] = 0.5
     power: Annotated[
         float,
         Meta(ge=1, le=100, description="of power_mean: the higher, the more the worst patch counts; 1: all patches alike"),
-    ] = 24.0
+    ] = 32.0
     channels: Annotated[int, Meta(ge=1, le=1000, description="padim: channels kept of each patch vector, at most")] = 100
     reduction: Annotated[
         Literal["random", "pca"], Meta(description="padim: which are kept, random channels or pca (principal axes)")

@@ -12,7 +12,7 @@ from inspectd import image
 from inspectd.station.schema import Camera, Config, Line, Method, Station
 
 SIDE = 64
-METHOD = Method(input_px=SIDE, bank=100)  # 8 x 8 patches
+METHOD = Method(backbone="lite0", layers=(4, 10), input_px=SIDE, bank=100)  # 8 x 8 patches
 
 
 def part(seed: int, side: int = SIDE) -> NDArray[np.uint8]:

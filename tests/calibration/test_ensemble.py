@@ -17,8 +17,8 @@ from tests.calibration import parts
 from tests.calibration.parts import METHOD, Watch
 
 TWO = (
-    Weighted(input_px=64, bank=100, weight=2),
-    Weighted(input_px=(96, 64), bank=60, score="max", stride=2),
+    Weighted(backbone="lite0", layers=(4, 10), input_px=64, bank=100, weight=2),
+    Weighted(backbone="lite0", layers=(4, 10), input_px=(96, 64), bank=60, score="max", stride=2),
 )
 
 

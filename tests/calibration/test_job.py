@@ -142,14 +142,14 @@ def test_backbones_and_layers_that_are_not_there_are_named_with_file_line_and_th
     tmp_path: Path, graph: Path
 ) -> None:
     """Of all members at once."""
-    members = "{members: [{backbone: resnet99}, {layers: [4, 11]}, {backbone: lite2, layers: [99]}]}"
+    members = "{members: [{backbone: resnet99}, {backbone: lite0, layers: [4, 11]}, {backbone: lite2, layers: [99]}]}"
     unknown, missing, none = problems(station_file(tmp_path, members), like(tmp_path), graph)
     assert unknown.startswith(f"{tmp_path}/lid.yaml:4: method.members.0.backbone: expected one of lite0, lite2")
     assert missing.startswith(f"{tmp_path}/lid.yaml:4: method.members.1.layers: expected layers that lite0 offers, out of [")
     assert missing.endswith("got [4, 11]")
     assert "10" in missing.partition("out of")[2]
     assert "method.members.2.layers: expected layers that lite2 offers" in none
-    (alone,) = problems(station_file(tmp_path, "{layers: [99]}"), like(tmp_path), graph)
+    (alone,) = problems(station_file(tmp_path, "{backbone: lite0, layers: [99]}"), like(tmp_path), graph)
     assert "lid.yaml:4: method.layers: expected layers that lite0 offers" in alone
 
 
@@ -168,13 +168,14 @@ def test_backbones_and_layers_that_are_not_there_are_named_with_file_line_and_th
 )
 def test_tiles_that_do_not_fit_the_picture_are_refused(tmp_path: Path, graph: Path, tiling: str, key: str, words: str) -> None:
     """The roi counts where there is one; here it is the whole picture of 64 x 64."""
-    (told,) = problems(station_file(tmp_path, f"{{tiling: {{{tiling}}}}}"), like(tmp_path), graph)
+    method = f"{{backbone: lite0, layers: [4, 10], input_px: 224, tiling: {{{tiling}}}}}"
+    (told,) = problems(station_file(tmp_path, method), like(tmp_path), graph)
     assert told.startswith(f"{tmp_path}/lid.yaml:4: method.{key}: {words}")
 
 
 def test_each_member_sees_as_its_settings_say(tmp_path: Path, graph: Path) -> None:
     """Sizes, strides and tiles are its own; roi and mask are the station's."""
-    members = "{members: [{input_px: [64, 96], stride: 2}, {tiling: {overlap_px: 16}}]}"
+    members = "{members: [{input_px: [64, 96], stride: 2}, {input_px: 224, tiling: {overlap_px: 16}}]}"
     job = accept(station_file(tmp_path, members), "lid", "default", None, Options())
     one, other = job.extractors(like(tmp_path), [graph, graph])
     assert (one.grid, other.grid) == ((4, 6), (56, 56))

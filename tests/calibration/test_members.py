@@ -22,11 +22,17 @@ from inspectd.worker.score import score
 from tests.calibration import parts
 from tests.calibration.parts import METHOD
 
+SMALL = "backbone: lite0, layers: [4, 10]"  # 8 x 8 patches of 64 x 64 pixels
 MEMBERS = """
   members:
-    - {input_px: 64, bank: 100, weight: 2}
-    - {input_px: [96, 64], layers: [4], bank: 200, stride: 2, score: max}
-    - {input_px: 64, bank: 150, tiling: {rows: 2, columns: 2, overlap_px: 16}}
+    - {backbone: lite0, layers: [4, 10], input_px: 64, bank: 100, weight: 2}
+    - {backbone: lite0, input_px: [96, 64], layers: [4], bank: 200, stride: 2, score: max}
+    - {backbone: lite0, layers: [4, 10], input_px: 64, bank: 150, tiling: {rows: 2, columns: 2, overlap_px: 16}}
+"""
+KINDS = f"""
+  members:
+    - {{kind: padim, {SMALL}, input_px: 64, tiling: {{overlap_px: 16}}}}
+    - {{kind: spade, {SMALL}, input_px: 64, retrieve: 5}}
 """
 
 
@@ -61,10 +67,10 @@ def verdicts(detectors: list[Detector], pictures: list[np.ndarray]) -> list[list
     "method",
     [
         MEMBERS,
-        "{input_px: [64, 128], bank: 100}",
-        "{input_px: 64, bank: 150, tiling: {overlap_px: 16}}",
-        "{input_px: 128, bank: 60, stride: 3}",
-        "{members: [{kind: padim, input_px: 64, tiling: {overlap_px: 16}}, {kind: spade, input_px: 64, retrieve: 5}]}",
+        f"{{{SMALL}, input_px: [64, 128], bank: 100}}",
+        f"{{{SMALL}, input_px: 64, bank: 150, tiling: {{overlap_px: 16}}}}",
+        f"{{{SMALL}, input_px: 128, bank: 60, stride: 3}}",
+        KINDS,
     ],
     ids=["members", "aspect", "tiles", "stride", "kinds"],
 )  # fmt: skip
@@ -110,7 +116,7 @@ def test_a_bundle_of_members_says_how_each_judges_and_two_threads_make_the_same_
 @pytest.mark.slow
 def test_a_worker_judges_several_stations_kinds_in_one_batch_as_each_alone(tmp_path: Path) -> None:
     """Members, tiles and a plain method whose graph another shares; an error in one harms no other."""
-    bundles = [made(tmp_path, method).directory for method in (MEMBERS, "{input_px: 64, bank: 100}")]
+    bundles = [made(tmp_path, method).directory for method in (MEMBERS, f"{{{SMALL}, input_px: 64, bank: 100}}")]
     backbones: dict[str, Backbone] = {}
     detectors = [Detector.open(directory, backbones=backbones) for directory in bundles]
     pictures = [parts.part(200), parts.bad_part(7)[0]]
@@ -141,7 +147,7 @@ def test_roi_and_mask_hold_for_every_member(tmp_path: Path) -> None:
 def test_tiles_that_do_not_fit_are_refused_before_any_patch_is_computed(tmp_path: Path) -> None:
     """With the line of the key, and nothing is written."""
     with pytest.raises(BadInput, match=r"lid\.yaml:5: method\.tiling\.overlap_px: expected at most half a tile: 21 pixels"):
-        made(tmp_path, "{input_px: 64, tiling: {overlap_px: 30}}")
+        made(tmp_path, f"{{{SMALL}, input_px: 64, tiling: {{overlap_px: 30}}}}")
     assert not list((tmp_path / "state").rglob("*.*"))
 
 

@@ -60,11 +60,9 @@ def test_settings_are_typed_as_in_a_station_file() -> None:
 def test_a_method_is_read_from_what_a_station_file_says_under_method(tmp_path: Path) -> None:
     """Members too, whatever else the file says; a name is a kind; what is wrong comes with its line; not both at once."""
     file = tmp_path / "lid.yaml"
-    file.write_text(
-        "station: lid\nmethod:\n  members:\n    - {weight: 2}\n    - {backbone: lite2, layers: [19]}\n", encoding="utf-8"
-    )
+    file.write_text("station: lid\nmethod:\n  members:\n    - {weight: 2}\n    - {layers: [19]}\n", encoding="utf-8")
     found = learning.judging(str(file), (), backbone=None)
-    assert [(one.backbone, one.weight) for one in found.members] == [("lite0", 2.0), ("lite2", 1.0)]
+    assert [(one.layers, one.weight) for one in found.members] == [((10, 14), 2.0), ((19,), 1.0)]
     assert learning.judging("padim", ["sigma=2"], bank=None) == Method(kind="padim", sigma=2.0)
     with pytest.raises(BadInput, match=r"expected every setting in the file, got --bank, --set too"):
         learning.judging(str(file), ["sigma=2"], bank="100")

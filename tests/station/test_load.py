@@ -240,11 +240,11 @@ def test_a_mistake_is_named_with_file_line_and_key(
 
 def test_several_methods_are_members_each_with_a_weight(files: Files) -> None:
     """A method alone is a member itself; sides of the input may differ, and one side stands for both."""
-    text = "\n  members:\n    - {input_px: [96, 160], weight: 2.5}\n    - backbone: lite2\n      layers: [19]\n"
+    text = "\n  members:\n    - {backbone: lite0, input_px: [96, 160], weight: 2.5}\n    - layers: [19]\n"
     files.write("washer.yaml", with_line("method", text))
     one, other = files.load().stations["washer"].method.members
     assert (one.size_px, one.weight, one.backbone) == ((96, 160), 2.5, "lite0")
-    assert (other.size_px, other.weight, other.layers) == ((224, 224), 1.0, (19,))
+    assert (other.size_px, other.weight, other.backbone) == ((288, 288), 1.0, "lite2")
     files.write("washer.yaml", with_line("method", "{input_px: 96, tiling: {columns: 3}}"))
     (alone,) = files.load().stations["washer"].method.members
     assert (alone.size_px, alone.weight) == ((96, 96), 1.0)

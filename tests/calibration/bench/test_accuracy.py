@@ -38,7 +38,8 @@ def test_figures_are_means_over_seeds(tmp_path: Path) -> None:
 def test_several_methods_judge_as_a_station_would_let_them(tmp_path: Path) -> None:
     """Their sum, in units of each one's spread, tells the parts apart; the settings name every member; two pictures are few."""
     root = mvtec(tmp_path)
-    both = Ensemble((Weighted(input_px=64, bank=100, weight=2.0), Weighted(input_px=96, layers=(10,), bank=50)))
+    one = Weighted(backbone="lite0", layers=(4, 10), input_px=64, bank=100, weight=2.0)
+    both = Ensemble((one, Weighted(backbone="lite0", layers=(10,), input_px=96, bank=50)))
     found = accuracy(root, method=both, threads=1)
     assert found["image_auroc"] == 1.0
     assert found["pixel_auroc"] > 0.8
