@@ -77,6 +77,18 @@ def select(where: Places, station: str, product: str) -> str:
     return text
 
 
+def set_mode(where: Places, station: str, mode: str) -> str:
+    """Pause a station's inspection, or let it go on; returns what happened."""
+    args, asked = {"station": station, "mode": mode}, Asked("mode")
+    text = f"station {station}: {'paused: all parts are rejected' if mode == 'pause' else 'parts are judged'}"
+    if lock.holder(where.run_dir) is not None:
+        command(where.run_dir, "mode", args)
+        return text
+    where.state.write_paused(station, mode == "pause")
+    _note(where, asked, args, True, text)
+    return text
+
+
 def active(state: StateDir, station: str, product: str) -> Current | None:
     """Return the active bundle; None if there is none, or if the file that names it is damaged: the next one mends that."""
     try:

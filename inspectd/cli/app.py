@@ -67,7 +67,7 @@ def _prose(command: Callable[..., None]) -> str:
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Set up": (setup.init, setup.check, setup.calibrate, setup.activate, setup.demo_parts),
-    "Run": (line.run, line.status, line.trigger, change.threshold, change.product, line.stop),
+    "Run": (line.run, line.status, line.trigger, change.threshold, change.product, change.mode, change.reload, line.stop),
     "Look": (look.evaluate, look.replay, look.show, look.audit),
     "Measure": (bench.demo,),
 }

@@ -1,5 +1,6 @@
-"""Commands that change how a line judges, while it runs or not: threshold, product."""
+"""Commands that change how a line judges: threshold, product, mode, while it runs or not; reload, while it runs."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,6 +11,8 @@ from inspectd.cli.options import CONFIG, option
 Value = Annotated[float, typer.Argument(metavar="VALUE", help="FAIL from this score on.", show_default=False)]
 Who = Annotated[str, option("--who", "NAME", "Who decided it.")]
 Why = Annotated[str, option("--why", "TEXT", "Why, for those who ask in a year.")]
+Mode = StrEnum("Mode", {"INSPECT": "inspect", "PAUSE": "pause"})
+ModeName = Annotated[Mode, typer.Argument(metavar="inspect|pause", help="Judge parts, or do not.", show_default=False)]
 ProductName = Annotated[str, typer.Argument(metavar="NAME", help="One of its products.", show_default=False)]
 
 
@@ -46,3 +49,34 @@ def product(
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     screen.say(select(where, station, options.product(options.station(loaded, station), name)))
+
+
+def mode(
+    station: options.StationName, mode: ModeName,
+    config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None,
+) -> None:  # fmt: skip
+    """Pause the inspection of a station, or go on.
+
+    While it is paused every part is UNDECIDED(maintenance), and rejected. It holds over restarts.
+    """
+    from inspectd.cli.activation import set_mode
+    from inspectd.station.load import load
+
+    loaded = load(config, cameras=False)
+    where = options.places(config, state, run_dir, loaded.line)
+    screen.say(set_mode(where, options.station(loaded, station).station, mode))
+
+
+def reload(
+    station: options.StationName,
+    config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None,
+) -> None:  # fmt: skip
+    """Have the running line take a station file that was edited.
+
+    Its camera starts anew; parts that have no verdict yet are UNDECIDED(maintenance). Another roi or mask needs a bundle that
+    was made for it: calibrate first. deadline_ms, trigger, products, plc and others cannot change while the line runs.
+    """
+    from inspectd.cli.activation import command
+
+    reply = command(options.run_directory(config, state, run_dir), "reload", {"station": station})
+    screen.say(reply.text)

@@ -172,8 +172,8 @@ class Dispatch:
         if self._ledger.opened(key) is None:
             self._early.pop(key, None)
             return
-        if self._stations.fault(key.station, self._pool):
-            self._record(self._ledger.close(key, now, reason=Reason.NO_BUNDLE))
+        if refusal := self._stations.refuses(key.station, self._pool):
+            self._record(self._ledger.close(key, now, reason=refusal))
         elif trigger.shoot and now > self._ledger.decide_by_ns(key):  # the part has gone: a picture would show another one
             self._record(self._ledger.close(key, now, reason=Reason.LATE))
         elif trigger.shoot and not self._shoot(key):
@@ -346,12 +346,13 @@ class Dispatch:
             case "worker_died":
                 self._send_again(self._pool.died_by_name(order.args["name"]))
                 self._child.done(order)
-            case "activate":
-                refusal = self._stations.activate(order)
-                if refusal:
+            case "activate" | "reload":
+                if refusal := self._stations.begin(order):
                     self._child.done(order, ok=False, text=refusal)
-            case "product":
-                refusal = self._stations.product(order.args["station"], order.args["product"], self._pool)
+                elif order.what == "reload":
+                    self._record(self._ledger.close_all(clock.now_ns(), Reason.MAINTENANCE, order.args["station"]))
+            case "product" | "mode":
+                refusal = self._stations.change(order, self._pool)
                 self._child.done(order, ok=not refusal, text=refusal)
             case "note":
                 self._spool.append_many([commanded(order, clock.utc_ns())])

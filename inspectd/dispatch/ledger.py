@@ -216,9 +216,10 @@ class Ledger:
                 facts += self.close(key, now_ns, reason=Reason.LATE if came else Reason.NO_FRAME)
         return facts
 
-    def close_all(self, now_ns: int, reason: Reason) -> list[Fact]:
-        """Close every open key for one reason."""
-        left = [key for key, entry in self._entries.items() if entry.closed is None]
+    def close_all(self, now_ns: int, reason: Reason, station: str = "") -> list[Fact]:
+        """Close every open key for one reason, those of one station if it is named."""
+        open_ = (key for key, entry in self._entries.items() if entry.closed is None)
+        left = [key for key in open_ if station in ("", key.station)]
         return [fact for key in left for fact in self.close(key, now_ns, reason=reason)]
 
     def next_deadline_ns(self) -> int | None:

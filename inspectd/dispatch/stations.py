@@ -8,19 +8,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from inspectd.dispatch.ledger import Assigned, Policy
 from inspectd.dispatch.pool import Pool
 from inspectd.errors import BadBundle, StateError
+from inspectd.station.reread import Reread
 from inspectd.station.schema import Config
 from inspectd.station.state import Current, StateDir
+from inspectd.wire.enums import Reason
 from inspectd.wire.messages import BundleRef, Order, StationBeat
 
 
 @dataclass
 class _Pending:
     order: Order
-    product: str
-    current: Current
+    currents: dict[str, Current]  # by product
 
 
 @dataclass
@@ -29,6 +32,7 @@ class _Station:
     currents: dict[str, Current] = field(default_factory=dict)
     fault: str = ""
     pending: _Pending | None = None
+    paused: bool = False
 
 
 def policies(config: Config) -> dict[str, Policy]:
@@ -43,7 +47,7 @@ class Stations:
     """Active product and bundle of every station, and what the workers must hold for them."""
 
     def __init__(self, config: Config, state: StateDir) -> None:
-        self._state = state
+        self._config, self._state = config, state
         self._stations: dict[str, _Station] = {}
         self._attempts: Counter[str] = Counter()  # activations asked for, by fingerprint
         self.version = 0  # of the list that workers must hold
@@ -53,7 +57,7 @@ class Stations:
     def _read(self, name: str, products: Iterable[str]) -> _Station:
         names = list(products)
         selected = self._state.read_product(name)
-        station = _Station(selected if selected in names else names[0])
+        station = _Station(selected if selected in names else names[0], paused=self._state.is_paused(name))
         for product in names:
             try:
                 current = self._state.read_current(name, product)
@@ -78,23 +82,36 @@ class Stations:
         for name, station in self._stations.items():
             wanted = list(station.currents.items())
             if station.pending:
-                wanted.append((station.pending.product, station.pending.current))
+                wanted += station.pending.currents.items()
             for product, current in wanted:
                 path = self._state.bundle(name, product, current.bundle)
                 refs.append(BundleRef(name, product, current.fingerprint, str(path), self._attempts[current.fingerprint]))
         return refs
 
+    def begin(self, order: Order) -> str:
+        """Start an activation or a reload; returns why it cannot start, empty if it has."""
+        return self.reload(order) if order.what == "reload" else self.activate(order)
+
     def activate(self, order: Order) -> str:
         """Start an activation; returns why it cannot start, empty if it has. `finished` tells the end."""
         args = order.args
         station = self._stations.get(args["station"])
+        product = args.get("product") or (station.product if station else "")
+        return self._begin(order, {product: Current(int(args["bundle"]), args["fingerprint"], float(args["threshold"]))})
+
+    def reload(self, order: Order) -> str:
+        """Start to take an edited station file, with the bundles that were made for it; until then nothing is judged."""
+        return self._begin(order, msgspec.json.decode(order.args["bundles"], type=dict[str, Current]))
+
+    def _begin(self, order: Order, currents: dict[str, Current]) -> str:
+        name = order.args["station"]
+        station = self._stations.get(name)
         if station is None:
-            return f"no station {args['station']}; there are: {', '.join(self._stations)}"
+            return f"no station {name}; there are: {', '.join(self._stations)}"
         if station.pending:
-            return f"another activation of {args['station']} is under way"
-        current = Current(int(args["bundle"]), args["fingerprint"], float(args["threshold"]))
-        self._attempts[current.fingerprint] += 1
-        station.pending = _Pending(order, args.get("product") or station.product, current)
+            return f"another activation of {name} is under way"
+        self._attempts.update(current.fingerprint for current in currents.values())
+        station.pending = _Pending(order, currents)
         self.version += 1
         return ""
 
@@ -103,13 +120,13 @@ class Stations:
         ended = []
         for name, station in self._stations.items():
             pending = station.pending
-            if pending is None or not pool.workers:
+            if pending is None or (pending.currents and not pool.workers):
                 continue
-            fingerprint = pending.current.fingerprint
-            refusals = self._refusals(fingerprint, pool)
+            prints = [current.fingerprint for current in pending.currents.values()]
+            refusals = [refusal for fingerprint in prints for refusal in self._refusals(fingerprint, pool)]
             if refusals:
                 ended.append((pending.order, False, "; ".join(refusals)))
-            elif pool.holders(fingerprint) == len(pool.workers):
+            elif all(pool.holders(fingerprint) == len(pool.workers) for fingerprint in prints):
                 ended.append((pending.order, *self._flip(name, station, pending)))
             else:
                 continue
@@ -124,15 +141,27 @@ class Stations:
 
     def _flip(self, name: str, station: _Station, pending: _Pending) -> tuple[bool, str]:
         """Judge by the new bundle from now on, also after a restart: what cannot be kept is not begun."""
-        back = "rollback" in pending.order.args
-        current = pending.current.following(station.currents.get(pending.product), back)
-        try:
-            self._state.write_current(name, pending.product, current)
-        except StateError as error:
-            return False, f"{name}: bundle {current.bundle} is not active: {error}"
-        station.currents[pending.product] = current
-        station.fault = ""
-        return True, f"{name}: bundle {current.bundle} ({current.fingerprint}) is active"
+        args, told = pending.order.args, []
+        for product, wanted in pending.currents.items():
+            current = wanted.following(station.currents.get(product), back="rollback" in args)
+            try:
+                self._state.write_current(name, product, current)
+            except StateError as error:
+                return False, f"{name}: bundle {current.bundle} is not active: {error}"
+            station.currents[product] = current
+            station.fault = ""
+            told.append(f"bundle {current.bundle} ({current.fingerprint}) is active")
+        if "file" in args:
+            self._config.stations[name] = Reread.parse(args["file"]).onto(self._config.stations[name])
+            told.append("its file is read anew")
+        return True, f"{name}: {', '.join(told)}"
+
+    def refuses(self, name: str, pool: Pool) -> Reason:
+        """Why a trigger of this station cannot be judged; NONE if it can."""
+        station = self._stations[name]
+        if station.paused or (station.pending and station.pending.order.what == "reload"):
+            return Reason.MAINTENANCE
+        return Reason.NO_BUNDLE if self.fault(name, pool) else Reason.NONE
 
     def fault(self, name: str, pool: Pool) -> str:
         """Why a station cannot judge at all; empty if it can, or will once a worker is up."""
@@ -161,12 +190,29 @@ class Stations:
             ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0
             fault = self.fault(name, pool)
             refused = [f"{who} refused bundle {current.bundle}: {no.why}" for who, no in pool.refusals(current.fingerprint)]
-            found = [] if fault else [*refused, *warnings(name)]
+            paused = ["inspection is paused: all parts are rejected"] if station.paused else []
+            found = [] if fault else [*paused, *refused, *warnings(name)]
             beats[name] = StationBeat(
                 ready=ready, fingerprint=current.fingerprint, product=station.product, fault=fault,
                 degraded="; ".join(filter(None, found)),
             )  # fmt: skip
         return beats
+
+    def change(self, order: Order, pool: Pool) -> str:
+        """Switch a station's product, or its mode; returns why not, empty if done."""
+        args = order.args
+        if order.what == "product":
+            return self.product(args["station"], args["product"], pool)
+        return self.mode(args["station"], args["mode"] == "pause")
+
+    def mode(self, name: str, paused: bool) -> str:
+        """Pause a station or let it go on, also after a restart; returns why not, empty if done."""
+        try:
+            self._state.write_paused(name, paused)
+        except StateError as error:
+            return f"{name}: stays as it is: {error}"
+        self._stations[name].paused = paused
+        return ""
 
     def product(self, name: str, product: str, pool: Pool) -> str:
         """Switch a station's product; returns why not, empty if done."""

@@ -91,6 +91,21 @@ class StateDir:
         """Keep the selected product over restarts."""
         replace(self.root / "stations" / station / "product", product.encode())
 
+    def is_paused(self, station: str) -> bool:
+        """Tell whether a person has paused a station's inspection."""
+        return (self.root / "stations" / station / "paused").exists()
+
+    def write_paused(self, station: str, paused: bool) -> None:
+        """Keep it paused over restarts, or let it go on; StateError if the disk does not take it."""
+        path = self.root / "stations" / station / "paused"
+        if paused:
+            replace(path, b"by inspectd mode\n")
+            return
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError(f"{path}: cannot be removed: {error.strerror}; check the rights there") from error
+
     def bookmark(self, station: str) -> Path:
         """Where a replay of pictures notes how far it is; beside the run counter."""
         return self.root / "runs" / f"{station}.picture"

@@ -13,9 +13,10 @@ import msgspec
 
 from inspectd import clock, log
 from inspectd.errors import BadBundle, BadInput, DaemonError
-from inspectd.station.schema import Config
+from inspectd.station.reread import Reread
+from inspectd.station.schema import Config, Station
 from inspectd.station.state import StateDir
-from inspectd.supervisor import lock
+from inspectd.supervisor import lock, reload
 from inspectd.supervisor.life import Life, S
 from inspectd.supervisor.orders import Orders
 from inspectd.supervisor.status import Status
@@ -24,11 +25,18 @@ from inspectd.wire.messages import Command, Done, Reply
 from inspectd.wire.sockets import Envelope, Hub, Port
 
 # seconds in which the daemon answers; workers load and warm a bundle before it is active
-LIMITS_S = {"status": 2.0, "activate": 120.0, "threshold": 120.0, "product": 10.0, "trigger": 10.0, "stop": 2.0}
-_AS_AT_START = (
-    "the line runs with its files as they were at its start; if they were changed since, stop it, then "
-    "`inspectd activate {station} {bundle}`, then start it"
-)
+LIMITS_S = {
+    "status": 2.0,
+    "activate": 120.0,
+    "threshold": 120.0,
+    "reload": 120.0,
+    "mode": 10.0,
+    "product": 10.0,
+    "trigger": 10.0,
+    "stop": 2.0,
+}
+MODES = ("inspect", "pause")
+_AS_AT_START = "the line runs with its files as they were at its start; if they were changed since, `inspectd reload {station}`"
 _CONNECT_MS = 2000
 _MARGIN_MS = 1000
 
@@ -89,6 +97,7 @@ class Desk:
         self._port, self._config, self._state = port, config, state
         self._lives, self._orders = lives, orders
         self._open: dict[int, _Open] = {}
+        self._reloads: dict[int, reload.Plan] = {}  # by order
         self.stop_asked = False
 
     def serve(self, now: int, status: Callable[[], Status]) -> None:
@@ -130,7 +139,10 @@ class Desk:
 
     def _order_for(self, command: Command) -> Sent | Refused:
         """Turn a command about a station into an order to the process that carries it out."""
-        orders = {"activate": self._activate, "threshold": self._threshold, "product": self._product, "trigger": self._trigger}
+        orders = {
+            "activate": self._activate, "threshold": self._threshold, "product": self._product, "mode": self._mode,
+            "reload": self._reload, "trigger": self._trigger,
+        }  # fmt: skip
         if command.what not in orders:
             return Refused(f"no command {command.what!r}: expected one of {', '.join(LIMITS_S)}")
         name, args = command.args.get("station", ""), command.args
@@ -154,7 +166,7 @@ class Desk:
         try:
             fits.need_fit(manifest, self._config, station)
         except BadInput as error:
-            return Refused(f"{error}\n{_AS_AT_START.format(station=station, bundle=number)}")
+            return Refused(f"{error}\n{_AS_AT_START.format(station=station)}")
         order = {"station": station, "product": product, "bundle": number}
         order |= {"fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold)}
         order |= {"rollback": "yes"} if "rollback" in args else {}
@@ -176,6 +188,40 @@ class Desk:
     def _product(self, station: str, product: str, _: dict[str, str]) -> Sent | Refused:
         return self._order("dispatchd", "product", {"station": station, "product": product})
 
+    def _mode(self, station: str, _: str, args: dict[str, str]) -> Sent | Refused:
+        mode = args.get("mode", "")
+        if mode not in MODES:
+            return Refused(f"station {station}: mode: expected one of {', '.join(MODES)}, got {mode!r}")
+        return self._order("dispatchd", "mode", {"station": station, "mode": mode})
+
+    def _reload(self, station: str, _: str, __: dict[str, str]) -> Sent | Refused:
+        """Have workers and dispatch take an edited station file; the camera's process follows when they have."""
+        try:
+            plan = reload.plan(self._config, station, self._state)
+        except BadInput as error:
+            return Refused(str(error))
+        self._tell_workers(station, plan.station)
+        order = {"station": station, "file": Reread.of(plan.station).text()}
+        sent = self._order("dispatchd", "reload", order | {"bundles": msgspec.json.encode(plan.bundles).decode()})
+        if isinstance(sent, Sent):
+            self._reloads[sent.order] = plan
+        return sent
+
+    def _reloaded(self, plan: reload.Plan, ok: bool) -> None:
+        """Start the camera's process anew with the file that the others have taken; or have the workers forget it."""
+        name = plan.station.station
+        if not ok:
+            self._tell_workers(name, self._config.stations[name])
+            return
+        self._config.stations[name] = plan.station  # one Config for the whole supervisor: processes start with it from now on
+        life = self._lives[f"ingestd-{name}"]
+        life.anew = bool(self._orders.send(life, "stop", {}))
+
+    def _tell_workers(self, station: str, file: Station) -> None:
+        for life in self._lives.values():
+            if life.row.kind.one_per == "worker":
+                self._orders.send(life, "reload", {"station": station, "file": Reread.of(file).text()})
+
     def _trigger(self, station: str, _: str, args: dict[str, str]) -> Sent | Refused:
         return self._order(f"ingestd-{station}", "shoot", args)
 
@@ -187,6 +233,8 @@ class Desk:
 
     def _close(self, number: int, reply: Reply) -> bool:
         waiting = self._open.pop(number, None)
+        if plan := self._reloads.pop(number, None):
+            self._reloaded(plan, reply.ok)
         if waiting:
             self._answer(waiting.sender, waiting.command, reply)
         return waiting is not None

@@ -45,6 +45,7 @@ class Life:
     health: Health | None = None  # of the running process; the last one said once it is stopped
     last_end: str = ""  # how the process before this one ended
     doomed: bool = False  # SIGKILL is on its way
+    anew: bool = False  # it was told to end, to be started anew with another file
     failed: bool = False  # it did not end well when it was stopped
     started_ns: int = 0
     _heard_ns: int = 0
@@ -96,6 +97,9 @@ class Life:
         self.last_end = _end(code)
         if self.told:
             self.phase, self.failed = Phase.STOPPED, self.failed or code != 0
+            return
+        if self.anew:
+            self.phase, self.health, self.anew = Phase.WAITING, None, False
             return
         rule, lived_s = self.row.kind.restart, (now - self.started_ns) / S
         again = self._delay_s and lived_s < rule.forget_s

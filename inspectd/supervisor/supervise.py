@@ -136,7 +136,8 @@ class _Line:
 
     def _died(self, life: Life, code: int, now: int) -> None:
         life.died(code, now)
-        report = self._log.info if life.phase is Phase.STOPPED and not life.failed else self._log.error
+        wanted = life.phase is Phase.WAITING or (life.phase is Phase.STOPPED and not life.failed)
+        report = self._log.info if wanted else self._log.error
         report("process ended", name=life.name, pid=life.pid, how=life.last_end, state=str(life.phase))
         self._desk.lost(life.name)
         if life.row.kind.one_per == "worker":

@@ -30,6 +30,7 @@ class Reason(IntEnum):
     RECHECK = 13  # between two thresholds: to the rework lane
     WORKER_ERROR = 14  # the worker answered with an error
     STOPPED = 15  # the daemon was stopped before a score came
+    MAINTENANCE = 16  # a person has paused the station, or its file was being read anew
 
 
 class LineOutcome(StrEnum):

@@ -12,6 +12,7 @@ import numpy as np
 
 from inspectd import clock
 from inspectd.errors import InspectdError
+from inspectd.station.reread import Reread
 from inspectd.station.schema import Config
 from inspectd.vision import fits, neighbours
 from inspectd.vision.backbone import Backbone
@@ -43,6 +44,10 @@ class Loader:
     def want(self, ref: BundleRef) -> None:
         """Ask for a bundle."""
         self._wanted.put(ref)
+
+    def reread(self, station: str, file: Reread) -> None:
+        """Take an edited station file: bundles are loaded if they were made for what it says."""
+        self._config.stations[station] = file.onto(self._config.stations[station])
 
     def done(self) -> list[Loaded]:
         """Collect what has been loaded or refused since the last call."""

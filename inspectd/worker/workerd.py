@@ -6,11 +6,12 @@ import secrets
 import msgspec
 
 from inspectd import clock, log
+from inspectd.station.reread import Reread
 from inspectd.vision import neighbours
 from inspectd.vision.detector import Detector
 from inspectd.wire.child import Child, Seat
 from inspectd.wire.enums import HealthState
-from inspectd.wire.messages import Answers, BundleRef, Held, Hold, Refusal, Work, WorkerState
+from inspectd.wire.messages import Answers, BundleRef, Held, Hold, Order, Refusal, Work, WorkerState
 from inspectd.wire.sockets import Envelope, Hub
 from inspectd.worker.loader import Loader
 from inspectd.worker.score import score
@@ -49,7 +50,7 @@ class Worker:
         """Work until told to stop."""
         while not self._stopping:
             for order in self._child.orders():
-                self._stopping = self._stopping or order.what == "stop"
+                self._obey(order)
             self._take_loaded()
             envelope = self._work.receive()
             if envelope:
@@ -59,6 +60,14 @@ class Worker:
             self._report()
             if not envelope:
                 self._hub.wait(50)
+
+    def _obey(self, order: Order) -> None:
+        if order.what == "stop":
+            self._stopping = True
+        elif order.what == "reload":  # what did not fit the station's file may do so now
+            self._loader.reread(order.args["station"], Reread.parse(order.args["file"]))
+            self._refused = {}
+            self._load_missing()
 
     def _on_message(self, envelope: Envelope) -> None:
         match envelope.message:

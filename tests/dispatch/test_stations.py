@@ -1,12 +1,15 @@
 """A station flips to a new bundle when every live worker holds it, and not before."""
 
+import msgspec
 import pytest
 
 from inspectd.dispatch.pool import Pool
 from inspectd.dispatch.stations import Stations
 from inspectd.errors import StateError
-from inspectd.station.schema import Camera, Config, Line, Station
+from inspectd.station.reread import Reread
+from inspectd.station.schema import Camera, Config, Keep, Line, Roi, Station
 from inspectd.station.state import Current, StateDir
+from inspectd.wire.enums import Reason
 from inspectd.wire.messages import Held, Order, Refusal, WorkerState
 
 OLD, NEW = Current(1, "0" * 16, 1.0), Current(2, "f" * 16, 2.0)
@@ -163,3 +166,71 @@ def test_beside_a_fault_no_warning_is_said(config, state):
     worker(pool, "w1", refused={OLD.fingerprint: Refusal("golden pictures differ")})
     beat = stations.beat(pool, lambda _: ["no room"])["a"]
     assert (bool(beat.fault), beat.degraded) == (True, "")
+
+
+def reload(file: Reread, bundles: dict[str, Current]) -> Order:
+    args = {"station": "a", "file": file.text(), "bundles": msgspec.json.encode(bundles).decode()}
+    return Order(id=2, what="reload", args=args)
+
+
+def test_while_a_file_is_read_anew_nothing_is_judged_and_then_by_its_bundles(config, state):
+    """All products flip together, when every worker holds all of them."""
+    for product in ("red", "blue"):
+        state.write_current("a", product, OLD)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", OLD.fingerprint)
+    assert stations.refuses("a", pool) is Reason.NONE
+    other = Current(3, "e" * 16, 3.0)
+    file = Reread(roi=Roi(0, 0, 16, 16), mask=None, keep=Keep("all"))
+    assert stations.reload(reload(file, {"red": NEW, "blue": other})) == ""
+    assert "under way" in stations.activate(order())
+    worker(pool, "w1", OLD.fingerprint, NEW.fingerprint)
+    assert stations.finished(pool) == []
+    assert stations.refuses("a", pool) is Reason.MAINTENANCE
+    worker(pool, "w1", OLD.fingerprint, NEW.fingerprint, other.fingerprint)
+    ((_, ok, text),) = stations.finished(pool)
+    assert ok, text
+    assert stations.refuses("a", pool) is Reason.NONE
+    assert stations.assigned("a").fingerprint == NEW.fingerprint
+    assert state.read_current("a", "blue") == other.following(OLD)
+    assert (config.stations["a"].roi, config.stations["a"].keep) == (file.roi, file.keep)
+
+
+def test_a_file_whose_bundle_a_worker_refuses_is_not_taken(config, state):
+    """The old one judges on."""
+    state.write_current("a", "red", OLD)
+    stations, pool = Stations(config, state), Pool()
+    before = config.stations["a"]
+    stations.reload(reload(Reread(Roi(0, 0, 16, 16), None, Keep("all")), {"red": NEW}))
+    worker(pool, "w1", OLD.fingerprint, refused={NEW.fingerprint: Refusal("no", 1)})
+    ((_, ok, text),) = stations.finished(pool)
+    assert (ok, text) == (False, "w1: no")
+    assert config.stations["a"] == before
+    assert stations.assigned("a").fingerprint == OLD.fingerprint
+    assert stations.refuses("a", pool) is Reason.NONE
+
+
+def test_a_paused_station_stays_paused_over_a_restart_until_it_goes_on(config, state):
+    """A station without a bundle is paused too, and says that it is."""
+    state.write_current("a", "red", OLD)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", OLD.fingerprint)
+    assert stations.change(Order(id=1, what="mode", args={"station": "a", "mode": "pause"}), pool) == ""
+    again = Stations(config, state)
+    for one in (stations, again):
+        assert one.refuses("a", pool) is Reason.MAINTENANCE
+        assert "inspection is paused" in one.beat(pool)["a"].degraded
+    assert again.change(Order(id=1, what="mode", args={"station": "a", "mode": "inspect"}), pool) == ""
+    assert again.refuses("a", pool) is Stations(config, state).refuses("a", pool) is Reason.NONE
+
+
+def test_a_rollback_forgets_what_it_was_rolled_back_from(config, state):
+    """So that the next one goes further back."""
+    state.write_current("a", "red", NEW.following(OLD.following(Current(7, "7" * 16, 7.0))))
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", OLD.fingerprint, NEW.fingerprint)
+    args = {"station": "a", "product": "red", "bundle": "1", "fingerprint": OLD.fingerprint, "threshold": "1.0"}
+    stations.activate(Order(id=1, what="activate", args=args | {"rollback": "yes"}))
+    assert stations.finished(pool)[0][1]
+    current = state.read_current("a", "red")
+    assert (current.bundle, current.before) == (1, (7,))

@@ -121,9 +121,7 @@ def test_a_bundle_for_files_that_were_changed_since_the_start_is_refused_with_th
     """The cameras still cut what the files said at the start."""
     store_bundle(state, 5, roi=(8, 8, 32, 32))
     office.command("activate", station="cell", bundle="5")
-    assert (
-        "as they were at its start; if they were changed since, stop it, then `inspectd activate cell 5`" in office.reply().text
-    )
+    assert "as they were at its start; if they were changed since, `inspectd reload cell`" in office.reply().text
 
 
 def test_a_threshold_is_the_activation_of_a_revision_of_the_active_bundle(office: Office, state: StateDir) -> None:
@@ -157,7 +155,7 @@ def test_product_goes_to_dispatch(office: Office) -> None:
 @pytest.mark.parametrize(
     ("what", "args", "words"),
     [
-        ("dance", {}, "no command 'dance': expected one of status, activate, threshold, product, trigger, stop"),
+        ("dance", {}, "no command 'dance': expected one of status, activate, threshold, reload, mode, product, trigger, stop"),
         ("trigger", {"station": "x"}, "no station 'x': expected one of cell"),
         ("activate", {}, "no station '': expected one of cell"),
         ("activate", {"station": "cell", "product": "x"}, "no product 'x': expected one of default"),
