@@ -133,7 +133,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     members: Annotated[tuple[Member, ...], Meta(min_length=1)]
     picture: PictureSpec
     threshold: Annotated[float, Meta(gt=0)]  # the active one: score >= threshold is FAIL
-    thresholds: dict[str, FoundThreshold] = field(default_factory=dict)  # by rule
+    thresholds: dict[str, FoundThreshold] = field(default_factory=dict)  # by rule; RECHECK and PIXEL beside them
     seed: int = 0
     versions: dict[str, str] = field(default_factory=dict)  # of libraries, processor type, thread count
     pictures: dict[str, str] = field(default_factory=dict)  # calibration picture -> sha256
