@@ -9,7 +9,7 @@ above that score. Exact for held-out parts; an estimate for cross-fitted ones, w
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from calibration import metrics
 from inspectd.errors import NotEnoughPictures
 
 Rate = float | Literal["best"]
+_Rule = Callable[[ArrayLike, ArrayLike], metrics.Confusion]  # from labelled scores, good and bad, to counts at a threshold
 
 CONFIDENCE = 0.95
 _DRAWS = 1000  # bootstrap samples: their ends of 95 % move by about a tenth of the interval
@@ -71,41 +72,12 @@ def max_false_reject(scores: ArrayLike, groups: Sequence[str], rate: Rate, *, ex
 
     `exact` says that the scores are held out, not cross-fitted. NotEnoughPictures names the rate that the groups support.
     """
-    highest = np.sort(_by_group(scores, groups))[::-1]
-    asked = supported_rate(len(highest)) if rate == "best" else rate
-    rank = need_rank(len(highest), asked, exact=exact)
-    # just above the score of that rank: a part with the very same score passes, as the guarantee counts scores above
-    value = float(np.nextafter(highest[rank - 1], np.inf))
-    kind = "held-out" if exact else "cross-fitted"
-    guarantee = "" if exact else " (an estimate: each part was scored by a bank of the others)"
-    how = (
-        f"just above score {rank} from the top of {len(highest)} {kind} good groups: "
-        f"at most {asked:.2%} of good groups rejected, with {CONFIDENCE:.0%} confidence{guarantee}"
-    )
-    return Found(value, how, {"rate": asked, "rank": rank, "groups": len(highest), "confidence": CONFIDENCE, "scores": kind})
-
-
-def f1(good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> Found:
-    """Find the threshold of the largest F1 over labelled parts, and how far other parts would have moved it."""
-    best = metrics.f1_optimal(good, bad)
-    low, high = _bootstrap(metrics.f1_optimal, good, groups, bad, seed)
-    how = f"largest F1 ({best.f1:.3f}) over {_counted(best)}; {_between(low, high)}"
-    return Found(best.threshold, how, {**_facts(best), "low": low, "high": high})
-
-
-def full_recall(good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> Found:
-    """Find the highest threshold that rejects every labelled bad part, and how far other parts would have moved it."""
-    best = metrics.full_recall(good, bad)
-    low, high = _bootstrap(metrics.full_recall, good, groups, bad, seed)
-    how = f"highest threshold that rejects every known defect, over {_counted(best)}; {_between(low, high)}"
-    return Found(best.threshold, how, {**_facts(best), "low": low, "high": high})
+    return _promised(scores, groups, rate, exact, "score", "rejected")
 
 
 def pixel(peaks: ArrayLike, groups: Sequence[str], rate: float, *, exact: bool) -> Found:
     """Find from where on a heat map is outlined: the highest value [n] of each good part's map, promised as a score is."""
-    found = max_false_reject(peaks, groups, rate, exact=exact)
-    how = found.how.replace("above score", "above heat map").replace("rejected", "outlined anywhere")
-    return Found(found.value, how, found.facts)
+    return _promised(peaks, groups, rate, exact, "heat map", "outlined anywhere")
 
 
 def recheck_from(asked: float | str, active: Found, good: ArrayLike, groups: Sequence[str], *, exact: bool) -> Found | None:
@@ -114,15 +86,21 @@ def recheck_from(asked: float | str, active: Found, good: ArrayLike, groups: Seq
     `asked` is a factor of the threshold, or a share of good parts like `5%`: at most so many are rechecked or rejected.
     """
     if isinstance(asked, str):
-        found = max_false_reject(good, groups, share_of(asked), exact=exact)
-        how = found.how.replace("rejected", "rechecked or rejected")
+        found = _promised(good, groups, share_of(asked), exact, "score", "rechecked or rejected")
     else:
-        found, how = Found(asked * active.value, "", {"factor": asked}), f"{asked:.4g} of the threshold"
-    return (
-        Found(found.value, f"{how}: from here to the threshold UNDECIDED(recheck)", found.facts)
-        if found.value < active.value
-        else None
-    )
+        found = Found(asked * active.value, f"{asked:.4g} of the threshold", {"factor": asked})
+    told = replace(found, how=f"{found.how}: from here to the threshold UNDECIDED(recheck)")
+    return told if found.value < active.value else None
+
+
+def f1(good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> Found:
+    """Find the threshold of the largest F1 over labelled parts, and how far other parts would have moved it."""
+    return _labelled(metrics.f1_optimal, "largest F1 ({f1:.3f})", good, groups, bad, seed)
+
+
+def full_recall(good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> Found:
+    """Find the highest threshold that rejects every labelled bad part, and how far other parts would have moved it."""
+    return _labelled(metrics.full_recall, "highest threshold that rejects every known defect,", good, groups, bad, seed)
 
 
 def share_of(percent: str) -> float:
@@ -194,9 +172,30 @@ def _by_group(scores: ArrayLike, groups: Sequence[str]) -> NDArray[np.float64]:
     return highest
 
 
-def _bootstrap(
-    rule: Callable[[ArrayLike, ArrayLike], metrics.Confusion], good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int
-) -> tuple[float, float]:
+def _promised(scores: ArrayLike, groups: Sequence[str], rate: Rate, exact: bool, of: str, what: str) -> Found:
+    """Put a threshold just above the score of the rank that a rate allows; `of` and `what` say of what, and what it does."""
+    highest = np.sort(_by_group(scores, groups))[::-1]
+    asked = supported_rate(len(highest)) if rate == "best" else rate
+    rank = need_rank(len(highest), asked, exact=exact)
+    # just above the score of that rank: a part with the very same score passes, as the guarantee counts scores above
+    value = float(np.nextafter(highest[rank - 1], np.inf))
+    kind = "held-out" if exact else "cross-fitted"
+    guarantee = "" if exact else " (an estimate: each part was scored by a bank of the others)"
+    how = (
+        f"just above {of} {rank} from the top of {len(highest)} {kind} good groups: "
+        f"at most {asked:.2%} of good groups {what}, with {CONFIDENCE:.0%} confidence{guarantee}"
+    )
+    return Found(value, how, {"rate": asked, "rank": rank, "groups": len(highest), "confidence": CONFIDENCE, "scores": kind})
+
+
+def _labelled(rule: _Rule, said: str, good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> Found:
+    best = rule(good, bad)
+    low, high = _bootstrap(rule, good, groups, bad, seed)
+    how = f"{said.format(f1=best.f1)} over {_counted(best)}; {CONFIDENCE:.0%} interval {low:.4g} to {high:.4g} (bootstrap)"
+    return Found(best.threshold, how, {**_facts(best), "low": low, "high": high})
+
+
+def _bootstrap(rule: _Rule, good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: int) -> tuple[float, float]:
     """Return the middle 95 % of a rule's thresholds when groups of good parts, and bad parts, are drawn with replacement."""
     good, bad, rng = np.asarray(good), np.asarray(bad), np.random.default_rng(seed)
     index = np.unique(np.asarray(groups, np.str_), return_inverse=True)[1]
@@ -208,10 +207,6 @@ def _bootstrap(
 
     low, high = np.quantile([drawn() for _ in range(_DRAWS)], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
-
-
-def _between(low: float, high: float) -> str:
-    return f"{CONFIDENCE:.0%} interval {low:.4g} to {high:.4g} (bootstrap)"
 
 
 def _binomial(n: int, k: int, p: float) -> float:
