@@ -14,7 +14,7 @@ from inspectd.station.schema import Config
 from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
 from inspectd.text import printable
-from inspectd.vision import bundle, parcel, revision, shelf
+from inspectd.vision import bundle, fits, parcel, revision, shelf
 from inspectd.vision.bundle import Manifest
 from inspectd.vision.detector import Detector
 from inspectd.vision.difference import Picture
@@ -39,6 +39,7 @@ def rethreshold(
             from inspectd.vision import signing
 
             signing.sign(made, key, where.state.backbones)
+        fits.need_fit(bundle.read_manifest(made), config, station)
         _prove(config, made, where.state.backbones)
         new = shelf.put(made, where.state, station, product)
     more = {"value": f"{value:g}", "before": f"{before:g}", "parent": str(number), "why": why}

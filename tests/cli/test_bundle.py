@@ -169,6 +169,7 @@ def test_a_station_that_wants_signatures_takes_signed_bundles_alone(state: State
     value = threshold(state) * 1.002
     assert inspectd("threshold", "flange", value, "--who", "a", "--why", "b").exit_code == 2
     assert threshold(state) != value
+    assert state.bundles("flange") == [1]  # nothing is left of what was refused
     change(value, "--sign", tmp_path / "key")
     assert threshold(state) == value
     assert "anna" in inspectd("bundle", "list").stdout

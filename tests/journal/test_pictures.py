@@ -70,3 +70,13 @@ def test_nothing_half_written_is_left_behind(tmp_path: Path, monkeypatch: pytest
     store.store(envelope())
     assert store.refused == 1
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_newest_pictures_come_first_over_days_and_runs(tmp_path: Path) -> None:
+    """By day, then by key as a number; maps and other stations are none."""
+    for name in ("2026-11-21/a/1-9.png", "2026-11-22/a/2-1.png", "2026-11-22/a/1-10.png", "2026-11-22/a/1-9.map.png",
+                 "2026-11-22/b/5-5.png"):  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert [str(key) for key, _ in pictures.newest(tmp_path, "a")] == ["a/2/1", "a/1/10", "a/1/9"]
