@@ -106,6 +106,7 @@ def show(result: "CalibrationResult") -> None:
             if "." not in name  # a figure for each kind and size stands in the manifest
         )
     )
+    screen.say("time: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items()))
     screen.say(f"report: {result.report}")
 
 

@@ -254,7 +254,7 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path, state: StateDir) ->
 def test_what_does_not_fit_into_the_memory_is_refused(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before patch vectors are computed, and after what it would take was told."""
     monkeypatch.setattr(memory, "_beside", lambda *_args: 0)
-    monkeypatch.setattr(memory, "available", lambda: 1_500_000)
+    monkeypatch.setattr(memory, "available", lambda: 2_000_000)
     watch = Watch()
     config = parts.config(tmp_path)
     (tmp_path / "lid.yaml").write_text("station: lid\nmethod:\n  bank: 100\n")

@@ -96,7 +96,7 @@ def test_a_bank_larger_than_the_memory_names_the_share_that_would_fit(
         memory.check(asked(tmp_path, bank="50%"), [extractor], 60_000, tmp_path, Watch())
     problem = caught.value.problems[0]
     assert (problem.line, problem.key, problem.file) == (4, "method.bank", tmp_path / "lid.yaml")
-    assert re.search(r"fits into 2\.\d GB of free memory, got 50%, about \d\d GB", str(problem))  # 3 GB but for what comes beside
+    assert re.search(r"fits into 2\.\d GB of free memory, got 50%, about \d\d GB", str(problem))
     share = problem.hint.removeprefix("write bank: ")
     memory.check(asked(tmp_path, bank=share), [extractor], 60_000, tmp_path, Watch())
     more = f"{float(share.removesuffix('%')) * 2:g}%"

@@ -1,6 +1,7 @@
 """What calibration and evaluation print: what an engineer must know, the worst first."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,3 +74,13 @@ def test_a_method_is_read_from_what_a_station_file_says_under_method(tmp_path: P
     file.write_text("station: lid\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="method"):
         learning.judging(str(file), ())
+
+
+def test_the_time_of_every_stage_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """In their order, with tenths of seconds."""
+    timings = {"pictures": 0.26, "patch vectors": 12.0}
+    result = SimpleNamespace(
+        warnings=[], number=3, fingerprint="ab", threshold=1.5, rule="f1", how="so", metrics={}, timings=timings, report="r"
+    )
+    learning.show(result)
+    assert "time: pictures 0.3 s, patch vectors 12.0 s" in capsys.readouterr().out.splitlines()
