@@ -59,6 +59,11 @@ class Findings:
         return self.thresholds[self.rule]
 
     @property
+    def passes_below(self) -> float:
+        """A part with a lower score passes: below the threshold, and below the recheck band where there is one."""
+        return self.thresholds.get(RECHECK, self.active).value
+
+    @property
     def intervals(self) -> Figures:
         """The thresholds found from labelled parts, each with the ends of its interval."""
         return {
@@ -110,7 +115,7 @@ def warnings(found: Findings, good: Named, bad: Named, repeated: Sequence[str], 
     `repeated` are names of copied good pictures; `blind` golden pictures pass although they have a synthetic defect.
     """
     told = []
-    if escaped := [name for name, score in bad.rising() if score < found.active.value]:
+    if escaped := [name for name, score in bad.rising() if score < found.passes_below]:
         share = f"{len(escaped)} of {len(bad.scores)} known defects"
         told.append(f"{share} pass at the active threshold ({found.rule}): {_some(escaped)}.")
     if blind:

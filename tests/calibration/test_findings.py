@@ -60,6 +60,15 @@ def test_a_recheck_band_begins_at_a_factor_or_at_a_share_of_good_parts() -> None
     assert "rechecked or rejected" in share.how
 
 
+def test_a_known_defect_in_the_recheck_band_does_not_pass() -> None:
+    """It is not told among those that do."""
+    good, bad = Named(np.linspace(1, 2, 400), names(400)), Named(np.array([1.2]), names(1, "bad"))
+    wide, narrow = (findings.find(parts(good.scores), bad.scores, "max_false_reject", 0.02, band) for band in (0.5, 0.9))
+    assert wide.passes_below == pytest.approx(0.5 * wide.active.value)
+    assert not any("known defects pass" in told for told in findings.warnings(wide, good, bad, [], 0))
+    assert "1 of 1 known defects pass" in findings.warnings(narrow, good, bad, [], 0)[0]
+
+
 def test_a_band_that_would_lie_above_the_threshold_is_none_and_is_told() -> None:
     """1 % cannot be rechecked or rejected where 2 % are rejected already."""
     found = findings.find(parts(np.linspace(1, 2, 400)), NONE, "max_false_reject", 0.02, "1%")
