@@ -66,7 +66,7 @@ def show(
         screen.write_json(json, manifest)
     if str(json) != "-":
         for name, text in _facts(path, manifest):
-            screen.say(f"{name:<14}{text}")
+            screen.say(f"{name:<20}{text}")
 
 
 @bundle.command()
