@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from calibration import graphs, threshold
+from calibration.choice import Choice
 from calibration.features import Extractor, Mask
 from calibration.findings import Rule
 from calibration.pictures import Sample, problem
@@ -35,6 +36,7 @@ class Options:
     holdout: float | None = None  # share of the good groups that the bank never sees; None: cross-fit
     rule: Rule | None = None
     max_false_reject: Rate | None = None
+    choice: Choice | None = None  # how the settings were found, for the report; None: somebody wrote them
 
 
 @dataclass(frozen=True)

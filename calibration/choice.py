@@ -1,0 +1,31 @@
+"""How a station's settings were chosen: what was tried, and what came of it; a table of the report. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Fate = Literal["chosen", "kept", "pruned", "over budget"]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One setting that was tried, or left out before it was: `score`, and its interval from `low` to `high`, None if not
+    measured; the higher the better. `ms` is what one part takes on this machine.
+    """
+
+    settings: str  # as a person would say them: lite2, layers 10 and 14, 288 x 288 px
+    score: float | None
+    low: float | None
+    high: float | None
+    ms: float
+    fate: Fate
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything that was tried, the best first, and two sentences: what the score is, and how sure the choice is."""
+
+    tried: Sequence[Tried]
+    budget_ms: float  # a part may take
+    score: str
+    sure: str
