@@ -26,6 +26,10 @@ from inspectd.station.schema import Method
 from inspectd.vision import neighbours
 
 FOLDS, MEMORY = 5, 8 << 30
+METHODS = {
+    "default": Method(),
+    "lite0": Method(backbone="lite0", layers=(4, 10), input_px=224, score="smoothed_max", sigma=1.0),
+}
 QUANTILES = (0.5, 0.9, 0.98)  # of the cross-fitted scores, above which fresh parts are counted
 Figures = dict[str, float]
 
@@ -38,6 +42,7 @@ class Chosen(Features):
     def __init__(self, everything: Features, chosen: Indices) -> None:
         self.extractor, self.samples = everything.extractor, [everything.samples[i] for i in chosen]
         self._everything, self._chosen = everything, chosen
+        self.streamed = everything.streamed
 
     def vectors(self, indices: Indices) -> F32:
         """Patch vectors [B,h,w,d] of some of the chosen."""
@@ -129,6 +134,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--good", type=Path, action="append", default=[])
     asked.add_argument("--elpv", choices=["mono", "poly"])
+    asked.add_argument("--method", choices=list(METHODS), default="default")
     asked.add_argument("--rate", type=float, default=0.02)
     asked.add_argument("--share", type=float, default=0.8)
     asked.add_argument("--splits", type=int, default=20)
@@ -136,7 +142,7 @@ def main() -> None:
     asked.add_argument("--json", type=Path, required=True)
     options = asked.parse_args()
     neighbours.use_threads(1)
-    method, splits = Method(), []
+    method, splits = METHODS[options.method], []
     with tempfile.TemporaryDirectory() as folder:
         folders = [elpv(options.elpv, Path(folder))] if options.elpv else options.good
         features = see(method, read(folders), options.share, options.threads)
