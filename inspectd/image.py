@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from inspectd import picture_file
 from inspectd.errors import BadImage
+from inspectd.picture_file import Cut
 
 U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
@@ -29,9 +30,13 @@ _FONT = cv2.FontFace("sans")  # Rubik, inside OpenCV 5: the same letters on ever
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: uint8 [H, W] (mono8) or [H, W, 3] in the order red, green, blue (rgb8), C-contiguous."""
+    """A decoded picture: uint8 [H, W] (mono8) or [H, W, 3] in the order red, green, blue (rgb8), C-contiguous.
+
+    Of one that was cut when it was captured only the roi (x, y, width, height) is known: around it, it is black.
+    """
 
     pixels: U8
+    roi: tuple[int, int, int, int] | None = None
 
     @property
     def pixel_format(self) -> str:
@@ -89,20 +94,29 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode(data: bytes, name: str) -> Picture:
-    """Decode one file's bytes; `name` stands in the error. Grey pictures become mono8, colour pictures rgb8."""
+    """Decode one file's bytes; `name` stands in the error. Grey pictures become mono8, colour pictures rgb8.
+
+    A picture that says where it was cut gets the size of the camera's picture, so that its roi lies where the line cuts it.
+    """
     header = picture_file.check(data, name)
     pixels = _imdecode(data, name)
     if pixels.dtype != np.uint8 or pixels.shape not in ((header.height, header.width), (header.height, header.width, 3)):
         raise BadImage(f"{name}: expected 8 bits, grey or RGB, got {pixels.dtype} of shape {pixels.shape}; convert it to PNG")
-    return Picture(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8) if pixels.ndim == 3 else pixels)
+    seen = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8) if pixels.ndim == 3 else pixels
+    if header.cut is None:
+        return Picture(seen)
+    x, y, width, height = header.cut
+    whole = np.zeros((height, width, *seen.shape[2:]), np.uint8)
+    whole[y : y + header.height, x : x + header.width] = seen
+    return Picture(whole, (x, y, header.width, header.height))
 
 
-def encode_png(pixels: U8 | U16) -> bytes:
-    """PNG of uint8 [H, W] or [H, W, 3], or of uint16 [H, W]."""
+def encode_png(pixels: U8 | U16, cut: Cut | None = None) -> bytes:
+    """PNG of uint8 [H, W] or [H, W, 3], or of uint16 [H, W]; `cut` says where in a camera's picture that is."""
     stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     ok, data = cv2.imencode(".png", stored, _PNG_SPEED)
     assert ok, "OpenCV encodes every uint8 and uint16 picture as PNG"
-    return data.tobytes()
+    return picture_file.note_cut(data.tobytes(), cut) if cut else data.tobytes()
 
 
 def decode_map(data: bytes, name: str) -> U16:
@@ -143,6 +157,14 @@ def resize(pixels: U8, height: int, width: int) -> U8:
         return pixels
     shrinks = height <= pixels.shape[0] and width <= pixels.shape[1]
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def grey(pixels: U8, longest: int) -> U8:
+    """Grey [H, W] of a picture, averaged over squares of whole pixels until its longer side is at most so many."""
+    one = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
+    side = -(-max(one.shape) // longest)
+    height, width = max(1, one.shape[0] // side), max(1, one.shape[1] // side)
+    return resize(np.asarray(one[: height * side, : width * side], np.uint8), height, width)
 
 
 def upsample(values: F32, height: int, width: int) -> F32:

@@ -18,6 +18,16 @@ MAX_PIXELS = 150_000_000  # the largest area-scan sensors; beyond it a small fil
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _EIGHT_BIT = "8 bits a channel, grey or RGB, without alpha; convert it, e.g. `magick IN -depth 8 -alpha off OUT.png`"
+_CUT = b"inspectd roi\0"  # keyword of the text chunk in which a PNG of ours says where it was cut
+
+
+class Cut(NamedTuple):
+    """Where in the camera's picture a file's pixels were cut, in pixels; what lay around them is not known."""
+
+    x: int
+    y: int
+    camera_width: int
+    camera_height: int
 
 
 class Header(NamedTuple):
@@ -26,6 +36,15 @@ class Header(NamedTuple):
     kind: str  # PNG | JPEG | BMP | TIFF
     height: int
     width: int
+    cut: Cut | None = None  # None: it holds the camera's whole picture, as far as it says
+
+
+def note_cut(png: bytes, cut: Cut) -> bytes:
+    """Return a PNG that says where it was cut, in a text chunk behind its header (PNG third edition, section 11.3.3.2)."""
+    body = b"tEXt" + _CUT + " ".join(map(str, cut)).encode()
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    head = len(_PNG) + 12 + 13  # signature, and the chunk IHDR of 13 bytes
+    return png[:head] + chunk + png[head:]
 
 
 class _Refused(Exception):  # noqa: N818 (never leaves this file)
@@ -78,6 +97,7 @@ def _check_size(header: Header) -> None:
 def _png(data: bytes) -> Header:
     """Chunks are | length u32 BE | type | data | crc32 |, from IHDR to IEND."""
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    cut = None
     if depth == 16:
         raise _Refused(_EIGHT_BIT, "a PNG of 16 bits")
     offset, kind = len(_PNG), b""
@@ -92,10 +112,25 @@ def _png(data: bytes) -> Header:
             raise _Refused("a sound PNG", f"one damaged at byte {offset:,}; copy it again")
         if kind == b"tRNS":
             colour |= 4  # transparency by another way than an alpha channel
+        if kind == b"tEXt" and data.startswith(_CUT, offset + 8):
+            cut = _cut_of(data[offset + 8 + len(_CUT) : end - 4], height, width)
         offset = end
     if colour & 4:
         raise _Refused(_EIGHT_BIT, "a PNG with alpha")
-    return Header("PNG", height, width)
+    return Header("PNG", height, width, cut)
+
+
+def _cut_of(text: bytes, height: int, width: int) -> Cut:
+    """Read where a file of this size was cut; a camera's picture that does not contain it, or is too large, is refused."""
+    numbers = text.decode("ascii", "replace").split()
+    if len(numbers) != 4 or not all(number.isdecimal() and len(number) < 6 for number in numbers):
+        raise _Refused("where it was cut, as four numbers", f"{text[:40]!r}; capture it again")
+    cut = Cut(*map(int, numbers))
+    if cut.x + width > cut.camera_width or cut.y + height > cut.camera_height:
+        got = f"{width} x {height} at x {cut.x}, y {cut.y}"
+        raise _Refused(f"a roi inside {cut.camera_width} x {cut.camera_height}", f"{got}; capture it again")
+    _check_size(Header("PNG", cut.camera_height, cut.camera_width))
+    return cut
 
 
 def _jpeg(data: bytes) -> Header:

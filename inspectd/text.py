@@ -1,5 +1,7 @@
 """Text that came from outside: file names are bytes, and what they hold reaches terminals, logs, the journal and a PLC."""
 
+import re
+
 
 def printable(text: str) -> str:
     r"""Return the text with an escape in place of whatever cannot be shown: `\xff` for a byte that is not UTF-8, `\n`, `\x1b`.
@@ -15,3 +17,9 @@ def _escape(char: str) -> str:
         return char
     raw = 0xDC80 <= ord(char) <= 0xDCFF
     return f"\\x{ord(char) - 0xDC00:02x}" if raw else char.encode("unicode_escape").decode("ascii")
+
+
+def group_of(name: str, group_by: str | None) -> str:
+    """Return the part or lot that a picture's name tells, by a regular expression with one group; empty if it tells none."""
+    found = re.search(group_by, name) if group_by else None
+    return (found.group(1) or "") if found and found.groups() else ""

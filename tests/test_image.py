@@ -12,6 +12,7 @@ import pytest
 
 from inspectd import image
 from inspectd.errors import BadImage
+from inspectd.picture_file import Cut
 
 
 def noise(*shape: int, seed: int = 0) -> image.U8:
@@ -56,6 +57,23 @@ class TestWholePictures:
     def test_a_progressive_jpeg_is_whole(self):
         data = encoded(noise(64, 48), ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
         assert image.decode(data, "a").pixels.shape == (64, 48)
+
+    @pytest.mark.parametrize("channels", [(), (3,)])
+    def test_a_picture_that_says_where_it_was_cut_lies_there_again_with_black_around_it(self, channels):
+        pixels = noise(30, 20, *channels)
+        picture = image.decode(image.encode_png(pixels, Cut(5, 7, 64, 48)), "a")
+        assert picture.roi == (5, 7, 20, 30)
+        assert (picture.height, picture.width) == (48, 64)
+        assert np.array_equal(picture.pixels[7:37, 5:25], pixels)
+        assert picture.pixels.sum() == pixels.sum()
+
+    def test_a_picture_that_says_nothing_is_whole(self):
+        assert image.decode(image.encode_png(noise(30, 20)), "a").roi is None
+
+    def test_other_programs_read_a_cut_picture_as_the_png_that_it_is(self):
+        pixels = noise(30, 20)
+        stored = cv2.imdecode(np.frombuffer(image.encode_png(pixels, Cut(5, 7, 64, 48)), np.uint8), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(stored, pixels)
 
     def test_bytes_after_the_end_do_no_harm(self):
         assert image.decode(encoded(noise(64, 48), ".jpg") + bytes(100), "a").pixels.shape == (64, 48)
@@ -248,3 +266,27 @@ class TestDrawing:
         assert (np.diff(shown[1:6]) > 0).all()
         assert shown[0] == shown[1]
         assert shown[5] == shown[6]
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        (Cut(50, 0, 64, 48), "expected a roi inside 64 x 48, got 20 x 30 at x 50, y 0"),
+        (Cut(0, 20, 64, 48), "expected a roi inside 64 x 48"),
+        (Cut(0, 0, 20_000, 20_000), "expected 16 to 20000 pixels a side"),
+        (Cut(-1, 0, 64, 48), "expected where it was cut, as four numbers, got b'-1 0 64 48'"),
+    ],
+)
+def test_a_picture_that_cannot_have_been_cut_where_it_says_is_refused(cut, said):
+    """Before the camera's picture is made, which a small file could ask to fill the memory."""
+    assert said in refusal(image.encode_png(noise(30, 20), cut))
+
+
+def test_a_grey_copy_is_the_mean_over_squares_of_whole_pixels():
+    pixels = noise(41, 30)
+    small = image.grey(pixels, 16)
+    assert small.shape == (13, 10)
+    means = pixels[:39, :30].reshape(13, 3, 10, 3).mean(axis=(1, 3))
+    assert np.abs(small - means).max() <= 0.5 + 1e-6
+    assert np.array_equal(image.grey(pixels, 41), pixels)
+    assert image.grey(image.rgb(pixels), 16).shape == (13, 10)

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from inspectd.station.schema import Roi
 from inspectd.wire.enums import Reason
 
 Pixels = npt.NDArray[np.uint8]
@@ -52,3 +53,12 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Let go of the device."""
+
+
+def cut(pixels: Pixels, roi: Roi | None) -> Pixels | None:
+    """Cut the roi, C-contiguous; None if the picture does not contain it. Never resamples."""
+    if roi is None:
+        return np.ascontiguousarray(pixels)
+    if pixels.shape[0] < roi.y + roi.height or pixels.shape[1] < roi.x + roi.width:
+        return None
+    return np.ascontiguousarray(pixels[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width])

@@ -28,7 +28,7 @@ class FolderCamera:
         path: Path,
         rate: float | str,
         loop: bool,
-        bookmark: Bookmark,
+        bookmark: Bookmark | None,
         now_ns: Callable[[], int],
         triggered: bool = False,
     ) -> None:
@@ -48,7 +48,7 @@ class FolderCamera:
             raise CameraError(str(error)) from error
         if not files:
             raise CameraError(f"{self._path}: expected a folder of pictures, got one without any")
-        last = self._bookmark.read()
+        last = self._bookmark.read() if self._bookmark else ""
         left = [file for file in files if file.name > last]
         self._files = chain(left, chain.from_iterable(repeat(files))) if self._loop else iter(left)
         self.prepare()
@@ -89,7 +89,8 @@ class FolderCamera:
         if self._next is None:
             return None
         (file, shot), self._next = self._next, None
-        self._bookmark.write(file.name)
+        if self._bookmark:
+            self._bookmark.write(file.name)
         return shot
 
     @staticmethod

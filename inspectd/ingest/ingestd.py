@@ -4,17 +4,16 @@ Losing pixels never loses a trigger: a picture that finds the frames channel ful
 """
 
 import hashlib
-import re
 from pathlib import Path
 
-import numpy as np
+from msgspec import structs
 
 from inspectd import clock, log
 from inspectd.errors import CameraError
 from inspectd.ingest.bookmark import Bookmark
-from inspectd.ingest.camera import Camera, Pixels, Shot
-from inspectd.ingest.folder import FolderCamera
-from inspectd.station.schema import Roi
+from inspectd.ingest.camera import Camera, Pixels, Shot, cut
+from inspectd.ingest.kinds import camera_for
+from inspectd.text import group_of
 from inspectd.wire.child import Child, Seat
 from inspectd.wire.enums import HealthState, Reason
 from inspectd.wire.messages import Ack, Beat, Frame, Key, NoFrame, Order, Place, Shoot, SourceState, Trigger
@@ -34,23 +33,11 @@ def main(seat: Seat) -> None:
         Ingest(seat, hub).run()
 
 
-def camera_for(seat: Seat) -> Camera:
-    """Make the camera that the station file names."""
-    station, file = seat.config.stations[seat.subject], Path(seat.config.files[seat.subject])
-    camera = station.camera
-    triggered = station.trigger != "camera"
-    replay = hashlib.sha256(f"{seat.session} {camera.path}".encode()).hexdigest()[:16]  # another folder begins anew
-    bookmark = Bookmark(seat.state.bookmark(seat.subject), replay)
-    return FolderCamera(file.parent / camera.path, camera.rate, camera.loop, bookmark, clock.now_ns, triggered)
-
-
-def cut(pixels: Pixels, roi: Roi | None) -> Pixels | None:
-    """Cut the roi, C-contiguous; None if the picture does not contain it. Never resamples."""
-    if roi is None:
-        return np.ascontiguousarray(pixels)
-    if pixels.shape[0] < roi.y + roi.height or pixels.shape[1] < roi.x + roi.width:
-        return None
-    return np.ascontiguousarray(pixels[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width])
+def bookmark(seat: Seat) -> Bookmark:
+    """Where a replay goes on after the death of its process; a new session, or another folder, begins anew."""
+    camera = seat.config.stations[seat.subject].camera
+    replay = hashlib.sha256(f"{seat.session} {camera.path}".encode()).hexdigest()[:16]
+    return Bookmark(seat.state.bookmark(seat.subject), replay)
 
 
 class Ingest:
@@ -63,7 +50,7 @@ class Ingest:
         workers = seat.config.line.workers
         self._window = workers.max_batch * (2 * workers.count + 1)  # in work, waiting, and on the way
         self._triggers, self._frames = hub.connect("triggers"), hub.connect("frames")
-        self._beats = hub.connect("beats")
+        self._beats, self._tap = hub.connect("beats"), hub.bind("tap", self._name)
         self._child = Child(hub, seat)
         self._numbers = self._station.trigger != "plc"  # else plcd numbers the parts, and this only takes their pictures
         self._run = seat.state.next_run(self._name) if self._numbers else 0
@@ -72,11 +59,13 @@ class Ingest:
         self._inside: set[Key] = set()  # sent and not yet closed
         self._session, self._hello_due, self._ready, self._beat_ns = "", False, False, 0
         self._shoots: list[Key] = []
-        self._camera: Camera = camera_for(seat)
+        self._tapped, self._copies = False, list[tuple[Frame, Pixels]]()
+        triggered = self._station.trigger != "camera"
+        self._camera: Camera = camera_for(seat.config, self._name, bookmark(seat), triggered)
         self._camera_error = "camera not open yet"
         self._reopen_ns = 0
         self._stopping = False
-        self._counts = {"offered": 0, "pictures_bad": 0, "overload": 0}
+        self._counts = {"offered": 0, "pictures_bad": 0, "overload": 0, "tapped": 0}
 
     def run(self) -> None:
         """Take pictures until told to stop, then see every trigger acknowledged."""
@@ -87,6 +76,7 @@ class Ingest:
             if not self._camera_error:
                 self._work(now)
             self._flush(clock.now_ns())
+            self._show_copies()
             self._report()
             self._hub.wait(self._sleep_ms())
         self._camera.close()
@@ -107,6 +97,7 @@ class Ingest:
                 self._on_beat(envelope.message)
         for order in self._child.orders():
             self._on_order(order)
+        self._tapped = self._tap.watched()
 
     def _on_beat(self, beat: Beat) -> None:
         self._beat_ns = clock.now_ns()
@@ -200,13 +191,14 @@ class Ingest:
         if not self._frames.send(frame, [pixels]):
             self._counts["overload"] += 1
             self._outbox.put((key, True), NoFrame(key=key, reason=Reason.OVERLOAD))
+        if self._tapped:
+            self._copies.append((frame, pixels))
 
     def _part_id(self, name: str) -> str:
         return Path(name).stem if self._station.part_id == "file_name" else ""
 
     def _lot(self, name: str) -> str:
-        found = re.search(self._station.group_by, name) if self._station.group_by else None
-        return (found.group(1) or "") if found else ""
+        return group_of(name, self._station.group_by)
 
     # --- sending, sleeping, reporting ------------------------------------------------------------------------------------
 
@@ -218,6 +210,13 @@ class Ingest:
         if self._hello_due:
             state = SourceState(station=self._name, run=self._run, last_seq=self._seq, camera=True)
             self._hello_due = not self._triggers.send(state)
+
+    def _show_copies(self) -> None:
+        """Show whoever captures what went to inspection, which comes first; a reader that is too slow loses pictures."""
+        for frame, pixels in self._copies:
+            self._counts["tapped"] += 1
+            self._tap.send(structs.replace(frame, n=self._counts["tapped"]), [pixels])
+        self._copies.clear()
 
     def _sleep_ms(self) -> float:
         now = clock.now_ns()

@@ -53,6 +53,10 @@ class StateDir:
         """Kept pictures and heat maps: `<day>/<station>/<run>-<seq>.png` and `….map.png`."""
         return self.root / "pictures"
 
+    def captured(self, station: str, product: str) -> Path:
+        """Pictures that `inspectd capture` collected to calibrate with."""
+        return self.root / "captured" / station / product
+
     def product(self, station: str, product: str = "default") -> Path:
         """All of one station's product: bundles and `current`."""
         return self.root / "stations" / station / product
@@ -130,11 +134,15 @@ def replace(path: Path, data: bytes) -> None:
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(path)
+        try:
+            with new.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            new.replace(path)
+        except BaseException:  # a full disk needs the room back, and Ctrl-C leaves nothing half-written either
+            new.unlink(missing_ok=True)
+            raise
         to_disk(path.parent)
     except OSError as error:
         why = error.strerror or str(error)

@@ -8,7 +8,7 @@ High-water marks are messages per peer; nothing ever blocks in a send: a full ch
 from dataclasses import dataclass
 from typing import Literal
 
-Pattern = Literal["ROUTER/DEALER", "PUB/SUB", "PULL/PUSH"]
+Pattern = Literal["ROUTER/DEALER", "PUB/SUB", "XPUB/SUB", "PULL/PUSH"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ TABLE_1 = (
             10_000, "kept by the source and sent again until acknowledged"),
     Channel("frames", "ROUTER/DEALER", "dispatchd", "ingestd", "Frame + pixels", "",
             4, "reported on triggers as NoFrame(OVERLOAD)"),
+    Channel("tap", "XPUB/SUB", "ingestd", "the command line", "", "Frame + pixels",
+            4, "lost; the reader sees a gap in n. One endpoint a station; nothing is sent while nobody reads"),
     Channel("work", "ROUTER/DEALER", "dispatchd", "workerd", "Answers + maps, WorkerState", "Hold, Work + pixels",
             64, "never: workers pull, and dispatch sends at most the free places"),
     Channel("deliveries", "ROUTER/DEALER", "dispatchd", "plcd", "Outcome, PlcState, DeliveryAck", "Opened, Closed, DeliveryAck",

@@ -81,7 +81,7 @@ class Shoot(Message, frozen=True):
     key: Key
 
 
-# --- frames: ingestd -> dispatch -----------------------------------------------------------------------------------
+# --- frames: ingestd -> dispatch; the same on the tap, for whoever captures pictures ----------------------------------
 
 
 class Frame(Message, frozen=True):
@@ -93,6 +93,7 @@ class Frame(Message, frozen=True):
     camera_px: tuple[int, int] = (0, 0)  # (height, width) of the camera's picture, before the roi was cut
     corner: tuple[int, int] = (0, 0)  # (x, y) in it where the roi was cut
     name: str = ""  # where it came from, for people
+    n: int = 0  # sequence on the tap, so that a reader sees a loss as a gap
 
 
 # --- work: dispatch <-> workers ----------------------------------------------------------------------------------

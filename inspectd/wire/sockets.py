@@ -4,6 +4,7 @@ A port never blocks: `send` says False where the channel is full or nobody is th
 One context per process, made after spawn.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Port:
     channel: Channel
     socket: "zmq.Socket[bytes]"
     counts: Counts = field(default_factory=Counts)
+    _watched: bool = False
 
     def send(self, message: Message, parts: Sequence[Any] = (), to: bytes | None = None) -> bool:
         """Send without blocking; False if the channel is full or the peer is gone. Parts must not change afterwards."""
@@ -70,6 +72,14 @@ class Port:
     def has_room(self) -> bool:
         """Tell whether a send would be taken now."""
         return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
+
+    def watched(self) -> bool:
+        """Tell whether somebody reads an XPUB port; ask on every turn, since their coming and going wakes `wait`."""
+        while True:
+            try:
+                self._watched = self.socket.recv(zmq.DONTWAIT)[:1] == b"\x01"  # 1: the first subscribed, 0: the last left
+            except zmq.Again:
+                return self._watched
 
     def _send_parts(self, parts: Sequence[Any]) -> None:
         views = [memoryview(part).cast("B") if memoryview(part).nbytes else memoryview(b"") for part in parts]
@@ -120,19 +130,19 @@ class Hub:
         self._poller = zmq.Poller()
         self._ports: list[Port] = []
 
-    def bind(self, name: str) -> Port:
-        """Open the binding side of a channel; DaemonError if the directory does not allow it.
+    def bind(self, name: str, subject: str = "") -> Port:
+        """Open the binding side of a channel, of its own for each `subject`; DaemonError if the directory does not allow it.
 
         libzmq takes an ipc endpoint over from whoever held it: only the lock in the run directory keeps two daemons apart.
         """
         port = self._port(name, side=0)
         try:
-            port.socket.bind(self._endpoint(name))
+            port.socket.bind(self._endpoint(name, subject))
         except zmq.ZMQError as error:
-            raise DaemonError(f"channel {name}: cannot bind {self._endpoint(name)}: {error}") from error
+            raise DaemonError(f"channel {name}: cannot bind {self._endpoint(name, subject)}: {error}") from error
         return port
 
-    def connect(self, name: str, identity: str = "") -> Port:
+    def connect(self, name: str, identity: str = "", subject: str = "") -> Port:
         """Open the connecting side of a channel; the peer need not be there yet."""
         port = self._port(name, side=1)
         if identity:
@@ -141,7 +151,7 @@ class Hub:
             port.socket.setsockopt(zmq.SUBSCRIBE, b"")
         else:
             port.socket.setsockopt(zmq.IMMEDIATE, 1)  # with nobody there a send says so, instead of queueing for the dead
-        port.socket.connect(self._endpoint(name))
+        port.socket.connect(self._endpoint(name, subject))
         return port
 
     def watch_fd(self, fd: int) -> None:
@@ -175,8 +185,10 @@ class Hub:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _endpoint(self, name: str) -> str:
-        return f"ipc://{self._run_dir / name}.sock"
+    def _endpoint(self, name: str, subject: str) -> str:
+        """Eight digits stand for the subject: a station's name may be too long for a socket's path."""
+        own = f"-{hashlib.sha256(subject.encode()).hexdigest()[:8]}" if subject else ""
+        return f"ipc://{self._run_dir / name}{own}.sock"
 
     def _port(self, name: str, side: int) -> Port:
         channel = CHANNELS[name]

@@ -8,11 +8,25 @@ import numpy as np
 import pytest
 
 from inspectd import image
-from inspectd.ingest.ingestd import cut, main
+from inspectd.ingest.camera import cut
+from inspectd.ingest.ingestd import main
 from inspectd.station.schema import Camera, Config, Line, Roi, Station
 from inspectd.wire.child import Seat
 from inspectd.wire.enums import Reason
-from inspectd.wire.messages import Ack, Beat, Frame, Key, NoFrame, Order, Place, Shoot, SourceState, StationBeat, Trigger
+from inspectd.wire.messages import (
+    Ack,
+    Beat,
+    Frame,
+    Health,
+    Key,
+    NoFrame,
+    Order,
+    Place,
+    Shoot,
+    SourceState,
+    StationBeat,
+    Trigger,
+)  # fmt: skip
 from inspectd.wire.sockets import Hub
 from tests.support import receive, send, until
 
@@ -79,8 +93,8 @@ def start(run_dir, tmp_path, pictures) -> Iterator:
     hub, threads = Hub(run_dir), []
     dispatch = Dispatch(hub)
 
-    def run(rate=200.0, **more) -> Dispatch:
-        camera = Camera(kind="folder", path=str(pictures), rate=rate)
+    def run(rate=200.0, loop=False, **more) -> Dispatch:
+        camera = Camera(kind="folder", path=str(pictures), rate=rate, loop=loop)
         station = Station(station="a", camera=camera, deadline_ms=100, **more)
         config = Config(str(tmp_path), Line(), {"a": station}, {"a": str(tmp_path / "a.yaml")})
         seat = Seat("ingestd-a", "a", config, tmp_path / "state", run_dir)
@@ -179,6 +193,73 @@ def test_it_waits_with_its_first_picture_until_the_station_is_ready(start):
         envelope = dispatch.triggers.receive()
         assert envelope is None or not isinstance(envelope.message, Trigger)
     assert dispatch.next(Trigger).key.seq == 1
+
+
+class TestTap:
+    """Copies for whoever captures pictures; inspection does not notice."""
+
+    def inspected(self, dispatch: Dispatch, seen: list[Key]) -> int:
+        """Take what ingestd sends to dispatch, as dispatch does; return how many pictures came up to now."""
+        dispatch.beat()
+        for envelope in dispatch.triggers.drain():
+            if isinstance(envelope.message, Trigger | NoFrame):
+                ack = Ack(key=envelope.message.key, no_frame=isinstance(envelope.message, NoFrame))
+                dispatch.triggers.send(ack, to=envelope.sender)
+                assert not isinstance(envelope.message, NoFrame), "a picture was kept from inspection"
+                dispatch.source = envelope.sender
+        for envelope in dispatch.frames.drain():
+            seen.append(envelope.message.key)
+            dispatch.triggers.send(Place(key=seen[-1]), to=dispatch.source)
+        return len(seen)
+
+    def tapped(self, dispatch: Dispatch) -> float:
+        """How many copies ingestd says that it made."""
+        health = until(lambda: [e.message for e in dispatch.orders.drain() if isinstance(e.message, Health)], 5, "Health")
+        return health[-1].counters["tapped"]
+
+    def test_whoever_subscribes_gets_the_pictures_that_go_to_inspection(self, start, run_dir):
+        """The same pixels, places, names and keys, counted from 1."""
+        dispatch = start(rate="max", loop=True, roi=Roi(x=8, y=4, width=32, height=16))
+        with Hub(run_dir) as hub:
+            reader, seen = hub.connect("tap", subject="a"), []
+            until(lambda: self.inspected(dispatch, seen) >= 5, 10)
+            got = until(lambda: self.inspected(dispatch, seen) and reader.receive(), 5)
+            until(lambda: self.inspected(dispatch, seen) and got.message.key in seen, 5)
+        frame = got.message
+        assert (frame.n, frame.shape, frame.corner, frame.camera_px) == (1, (16, 32), (8, 4), (400, 500))
+        assert bytes(got.parts[0]) == bytes([int(frame.name[5:7])]) * (16 * 32)
+
+    def test_without_a_reader_no_copy_is_made(self, start, run_dir):
+        """Neither before somebody came nor after the last one left."""
+        dispatch, seen = start(rate="max", loop=True), []
+        until(lambda: self.inspected(dispatch, seen) >= 20, 10)
+        assert self.tapped(dispatch) == 0
+        with Hub(run_dir) as hub:
+            reader = hub.connect("tap", subject="a")
+            until(lambda: self.inspected(dispatch, seen) and reader.receive(), 5)
+
+        def none_more() -> bool:
+            count, before = self.tapped(dispatch), len(seen)
+            until(lambda: self.inspected(dispatch, seen) >= before + 10, 10)
+            return self.tapped(dispatch) == count
+
+        until(none_more, 10, "copies to end")
+
+    def test_a_reader_that_does_not_read_loses_pictures_and_inspection_none(self, start, run_dir):
+        """It waits for 60 pictures of 200 kB and then reads: inspection had each of them, and the gap shows in n."""
+        dispatch, seen, got = start(rate="max", loop=True), [], []
+        with Hub(run_dir) as hub:
+            reader = hub.connect("tap", subject="a")
+            until(lambda: self.inspected(dispatch, seen) and self.tapped(dispatch) >= 60, 20)
+
+            def gap() -> bool:
+                self.inspected(dispatch, seen)
+                got.extend(envelope.message for envelope in reader.drain())
+                return len(got) > 1 and got[-1].n > len(got) + 5
+
+            until(gap, 10, "a gap in n")
+        assert [frame.n for frame in got] == sorted({frame.n for frame in got})
+        assert [key.seq for key in seen] == list(range(1, len(seen) + 1))
 
 
 def test_a_part_whose_file_name_is_no_text_has_a_part_id_that_can_be_shown(start, pictures):

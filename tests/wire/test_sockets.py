@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from inspectd.errors import DaemonError
+from inspectd.supervisor.lock import RUN_DIR_MAX
 from inspectd.wire import codec
 from inspectd.wire.channels import CHANNELS
 from inspectd.wire.messages import (
@@ -158,6 +159,37 @@ def test_a_slow_watcher_loses_and_nobody_waits(hubs: tuple[Hub, Hub]) -> None:
     got = [envelope.message.n for envelope in sub.drain(5000)]
     assert got == sorted(got)
     assert all(n > first.message.n for n in got)
+
+
+def test_a_channel_that_can_be_watched_knows_whether_it_is(hubs: tuple[Hub, Hub], run_dir: Path) -> None:
+    """From the first reader to the last one; a reader of another subject is none."""
+    tap = hubs[0].bind("tap", "washer")
+    assert not tap.watched()
+    hubs[1].connect("tap", subject="nut")
+    reader = hubs[1].connect("tap", subject="washer")
+    with Hub(run_dir) as third:
+        third.connect("tap", subject="washer")
+        until(tap.watched, what="the first reader")
+        assert hubs[0].wait(0) == set()  # what was taken in does not wake us again
+    send(tap, frame(1, (2, 2)), [bytes(4)])
+    assert receive(reader).message.key.seq == 1
+    assert tap.watched()
+    hubs[1].close()
+    until(lambda: not tap.watched(), what="the last reader to be gone")
+
+
+def test_stations_of_the_longest_names_have_taps_of_their_own_in_the_longest_run_directory(run_dir: Path) -> None:
+    """A socket's path ends at 107 bytes."""
+    deep = run_dir / ("d" * (RUN_DIR_MAX - len(str(run_dir)) - 1))
+    deep.mkdir()
+    with Hub(deep) as ours, Hub(deep) as theirs:
+        names = ["s" * 31 + end for end in "ab"]
+        taps = [ours.bind("tap", name) for name in names]
+        readers = [theirs.connect("tap", subject=name) for name in names]
+        for seq, (tap, reader) in enumerate(zip(taps, readers, strict=True), start=1):
+            until(tap.watched, what="the subscription")
+            tap.send(frame(seq, (2, 2)), [bytes(4)])
+            assert receive(reader).message.key.seq == seq
 
 
 def test_a_drain_ends_so_that_others_have_their_turn(hubs: tuple[Hub, Hub]) -> None:
