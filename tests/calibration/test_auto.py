@@ -1,0 +1,118 @@
+"""A station's settings, found from made parts: the right ones, the same ones again, or an error that says what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from calibration import auto, grid, latency
+from calibration.auto import Chosen
+from calibration.job import Options
+from calibration.progress import Progress, Silent
+from inspectd.errors import BadInput, Interrupted
+from inspectd.station.schema import Config, Method
+from inspectd.station.state import StateDir
+from tests.calibration import parts
+from tests.calibration.parts import Watch
+
+pytestmark = pytest.mark.slow  # each learns by several settings, if by small ones
+
+COARSE = Method(backbone="lite0", layers=(10,), input_px=64, bank=100)
+FINE = Method(backbone="lite0", layers=(4,), input_px=256, bank=100)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two settings only: one sees 32 pixels of a part as one, the other half a pixel of it as one."""
+    monkeypatch.setattr(grid, "settings", lambda _size: [COARSE, FINE])
+    monkeypatch.setattr(latency, "of", lambda method, _extractor, _pictures: 10.0 if method == COARSE else 20.0)
+
+
+def choose(  # noqa: PLR0917 (what auto.choose takes)
+    tmp_path: Path, state: StateDir, config: Config | None = None, bad: Path | None = None, options: Options | None = None,
+    budget_ms: float | None = None, progress: Progress | None = None, count: int = 24,
+) -> Chosen:  # fmt: skip
+    good = tmp_path / f"good{count}"
+    if not good.exists():
+        parts.write(good, {f"{i:04}.png": parts.part(i, 128) for i in range(count)})
+    options, progress = options or Options(threads=1), progress or Silent()
+    config = config or parts.config(tmp_path)
+    return auto.choose(config, "lid", "default", good, bad, state, options, budget_ms, progress)
+
+
+def test_where_defects_may_be_tiny_the_setting_that_sees_them_wins(tmp_path: Path, state: StateDir) -> None:
+    """Although the other is preferred. Nothing is left behind, the same seed gives the same table, progress is told whole."""
+    watch = Watch()
+    found = choose(tmp_path, state, progress=watch)
+    assert (found.method.layers, found.method.input_px) == (FINE.layers, FINE.input_px)
+    assert found.choice is not None
+    assert [one.fate for one in found.choice.tried] == ["chosen", "kept"]
+    assert found.choice.tried[0].score > found.choice.tried[1].score + 0.05
+    assert found.choice.budget_ms == auto.SHARE * (200 - 10)
+    assert list(state.root.rglob("*")) == []
+    assert all(total == done for total, done in watch.stages.values())
+    assert choose(tmp_path, state) == found
+
+
+def test_what_is_over_the_budget_is_not_even_tried(tmp_path: Path, state: StateDir) -> None:
+    """It stands in the table without a score."""
+    watch = Watch()
+    found = choose(tmp_path, state, budget_ms=15, progress=watch)
+    assert found.method.input_px == COARSE.input_px
+    assert found.choice is not None
+    assert [(one.fate, one.score is None) for one in found.choice.tried] == [("chosen", False), ("over budget", True)]
+    assert "settings: 1 of 1" in watch.stages
+
+
+def test_a_budget_below_every_setting_is_refused_with_what_the_fastest_takes(tmp_path: Path, state: StateDir) -> None:
+    """Before any is tried."""
+    watch = Watch()
+    with pytest.raises(BadInput, match=r"budget: expected at least 10 ms.*lite0, layer 10, 64 x 64.*got 5 ms"):
+        choose(tmp_path, state, budget_ms=5, progress=watch)
+    assert not any(stage.startswith("settings") for stage in watch.stages)
+
+
+def test_with_few_parts_the_default_is_taken_and_it_is_said_why(tmp_path: Path, state: StateDir) -> None:
+    """Nothing can be told apart by them."""
+    found = choose(tmp_path, state, count=12)
+    assert (found.method, found.choice) == (Method(), None)
+    assert found.note.startswith("settings: expected at least 20 good parts to tell them apart, got 12")
+
+
+def test_parts_held_out_for_the_threshold_have_no_say(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the promise that rests on them would not be exact."""
+    seen: list[str] = []
+    dealt = auto.exam.deal
+
+    def deal(good, bad, shortest, seed):  # type: ignore[no-untyped-def] # looks at what is dealt
+        seen.extend(sample.name for sample in good)
+        return dealt(good, bad, shortest, seed)
+
+    monkeypatch.setattr(auto.exam, "deal", deal)
+    options = Options(threads=1, holdout=0.25)
+    choose(tmp_path, state, options=options, count=32)
+    job = auto.accept(parts.config(tmp_path), "lid", "default", None, options)
+    names = [f"good/{i:04}.png" for i in range(32)]
+    split = job.split([name.removeprefix("good/") for name in names])
+    assert sorted(seen) == [name for name, fold in zip(names, split.fold_of, strict=True) if fold != 0]
+
+
+def test_known_defects_have_their_say(tmp_path: Path, state: StateDir) -> None:
+    """Twenty that only the coarse setting would need no help to find make both equal, and the preferred one stays."""
+    bad = parts.write(tmp_path / "bad", {f"{i:04}.png": parts.bad_part(i, 128)[0] for i in range(60)})
+    alone, helped = choose(tmp_path, state), choose(tmp_path, state, bad=bad)
+    assert alone.choice is not None
+    assert helped.choice is not None
+    gap = [one.choice.tried[0].score - one.choice.tried[1].score for one in (alone, helped)]
+    assert abs(gap[1]) < abs(gap[0])
+
+
+def test_ctrl_c_leaves_nothing(tmp_path: Path, state: StateDir) -> None:
+    """Pressed while the settings are asked."""
+
+    def press(stage: str) -> None:
+        if stage.startswith("settings"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="nothing was written"):
+        choose(tmp_path, state, progress=Watch(press))
+    assert list(state.root.rglob("*")) == []

@@ -1,0 +1,44 @@
+"""The settings that are tried: none twice, the default first, tiles only where pictures are large."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calibration import grid
+from inspectd.station.schema import Method, Tiling
+from inspectd.vision import tiles
+
+
+@given(height=st.integers(16, 6000), width=st.integers(16, 6000))
+def test_every_setting_fits_pictures_of_any_size(height: int, width: int) -> None:
+    """Each is of the default's kind, has a name of its own, and its tiles are such as a station file may ask for."""
+    found = grid.settings((height, width))
+    assert found[0] == Method()
+    assert len({grid.described(one) for one in found}) == len(found)
+    assert max(height, width) >= 1024 or not any(one.tiling for one in found)
+    for one in found:
+        if one.tiling:
+            counts = (one.tiling.rows, one.tiling.columns)
+            cells = [px // 32 for px in one.size_px]
+            sides = zip((height, width), counts, cells, strict=True)
+            assert not any(tiles.problem(side, count, one.tiling.overlap_px, n) for side, count, n in sides)
+
+
+def test_large_pictures_are_tried_in_tiles_of_about_512_pixels() -> None:
+    """And whole, as small ones are."""
+    found = grid.settings((1024, 2448))
+    assert [one for one in found if one.tiling is None] == grid.settings((300, 300))
+    assert {(one.tiling.rows, one.tiling.columns) for one in found if one.tiling} == {(2, 4)}
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        (Method(), "lite2, layers 10 and 14, 288 x 288 px"),
+        (Method(layers=(19,), input_px=(224, 448), patch=5), "lite2, layer 19, 448 x 224 px, patch 5"),
+        (Method(tiling=Tiling(rows=2, columns=3), sigma=1), "lite2, layers 10 and 14, 288 x 288 px, 3 x 2 tiles, sigma 1"),
+    ],
+)
+def test_settings_are_said_as_a_person_would(method: Method, name: str) -> None:
+    """What is as usual is left out."""
+    assert grid.described(method) == name
