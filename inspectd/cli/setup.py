@@ -40,6 +40,17 @@ Holdout = Annotated[
     float | None,
     option("--holdout", "SHARE", "Do not learn from this share of the good parts, like 0.2; find the threshold by them."),
 ]
+Auto = Annotated[
+    bool | None,
+    typer.Option(
+        "--auto/--no-auto",
+        help="Try settings for these parts, or take the default. (default: --auto where the station file names no method)",
+    ),
+]
+BudgetMs = Annotated[
+    float | None,
+    option("--budget-ms", "MS", "What --auto lets a part take. (default: half of deadline_ms - delivery_ms)", min=0.1),
+]
 NoActivate = Annotated[bool, typer.Option("--no-activate", help="Go on judging by the bundle that is active now.")]
 Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of the bundle.", show_default=False)]
 NewDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.", show_default=False)]
@@ -81,6 +92,8 @@ def calibrate(
     max_false_reject: MaxFalseReject = None,
     rule: RuleName = None,
     holdout: Holdout = None,
+    auto: Auto = None,
+    budget_ms: BudgetMs = None,
     no_activate: NoActivate = False,
     sign: options.Sign = None,
     json: options.Json = None,
@@ -93,7 +106,7 @@ def calibrate(
     A bundle holds all that the station judges by: memory bank, threshold, settings, and a report to read and sign. Take the
     pictures with the station's own camera. Nothing is written if anything goes wrong or Ctrl-C is pressed.
     """
-    from inspectd.cli import learning
+    from inspectd.cli import choosing, learning
     from inspectd.cli.activation import activate as switch
     from inspectd.station.load import load
 
@@ -103,7 +116,10 @@ def calibrate(
     where = options.places(config, state, run_dir, loaded.line)
     product = options.product(options.station(loaded, station), product)
     asked = learning.options(loaded, rule, max_false_reject, holdout)
-    result = learning.calibrate(loaded, station, product, good, bad, where.state, asked)
+    settled = loaded
+    if choosing.wanted(loaded, station, auto, budget_ms):
+        settled, asked = choosing.settle(loaded, station, product, good, bad, where.state, asked, budget_ms)
+    result = learning.calibrate(settled, station, product, good, bad, where.state, asked)
     if sign:
         options.sign(result.directory, sign)
     learning.show(result)
