@@ -280,7 +280,8 @@ class Dispatch:
                     self._deliveries.put_closed(fact)
                 case Outcome(key=key):
                     self._deliveries.settled(key)
-        self._deliveries.flush(clock.now_ns())  # the PLC waits for it; figures, a picture's place and the watchers have time
+        if any(isinstance(fact, Closed) for fact in facts):
+            self._deliveries.flush(clock.now_ns())  # the PLC waits for it; all else, an open part as well, has time
         self._troubles.note(facts)
         self._latency.note(facts)
         for fact in facts:

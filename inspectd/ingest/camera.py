@@ -1,7 +1,7 @@
 """The camera contract. A camera never blocks ingestd: it takes when due, when its descriptor is readable, or when shot.
 
 open()      connect; CameraError if that fails (ingestd tries again with back-off)
-due_ns()    when `take` has something next (CLOCK_MONOTONIC); None: not before fd is readable or `shoot` is called
+due_ns()    when `take` or `prepare` has something next (CLOCK_MONOTONIC); None: not before fd is readable or `shoot` is called
 fd          readable when a picture is there; None for cameras that are paced by us
 take()      the picture that is due, or None
 prepare()   idle work (decode ahead); called after every picture was sent
@@ -40,7 +40,7 @@ class Camera(Protocol):
         """Connect; CameraError if that fails."""
 
     def due_ns(self) -> int | None:
-        """When a picture is due next."""
+        """When a picture is due next, or idle work."""
 
     def take(self) -> Shot | None:
         """Return the picture that is due; never blocks."""

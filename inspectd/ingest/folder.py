@@ -1,8 +1,8 @@
 """Folder camera: the pictures of a directory in the order of their names, at a set rate, once or looping.
 
-With `rate: max` a picture is due as soon as the line has a place. The next picture is decoded ahead, so that the trigger
-is the moment at which a decoded picture is there. A bookmark is set before a picture is handed out: whoever takes over
-from a process that died goes on with the next one, and no picture is judged twice.
+With `rate: max` a picture is due as soon as the line has a place. The next picture is decoded ahead, between two of them, so
+that the trigger is the moment at which a decoded picture is there. A bookmark is set before a picture is handed out: whoever
+takes over from a process that died goes on with the next one, and no picture is judged twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,8 @@ from inspectd.ingest.bookmark import Bookmark
 from inspectd.ingest.camera import Shot
 from inspectd.text import printable
 from inspectd.wire.enums import Reason
+
+_SETTLE_NS = 50_000_000  # a picture decoded while the one before is on its way would take the core from it
 
 
 class FolderCamera:
@@ -38,6 +40,7 @@ class FolderCamera:
         self._files: Iterator[Path] = iter(())
         self._next: tuple[Path, Shot] | None = None
         self._due_ns: int | None = None
+        self._prepare_ns = 0
         self.done = False
 
     def open(self) -> None:
@@ -51,19 +54,18 @@ class FolderCamera:
         last = self._bookmark.read() if self._bookmark else ""
         left = [file for file in files if file.name > last]
         self._files = chain(left, chain.from_iterable(repeat(files))) if self._loop else iter(left)
-        self.prepare()
+        self._decode()
 
     def due_ns(self) -> int | None:
-        """Every period since the first picture; a turn that came late does not shift the others."""
-        if self.done or self._triggered:
-            return None
-        if self._due_ns is None:
-            self._due_ns = self._now_ns()
-        return self._due_ns
+        """When the next picture is due, or to be decoded."""
+        due = self._next_due()
+        if self.done or self._next:
+            return due
+        return self._prepare_ns if due is None else min(due, self._prepare_ns)
 
     def take(self) -> Shot | None:
         """Return the decoded picture if it is due."""
-        due, now = self.due_ns(), self._now_ns()
+        due, now = self._next_due(), self._now_ns()
         if due is None or now < due:
             return None
         # behind by more than a period: skip ahead instead of sending a burst that no camera would send
@@ -75,7 +77,19 @@ class FolderCamera:
         return self._pop() or Shot(None, reason=Reason.NO_FRAME, text="the folder is at its end")
 
     def prepare(self) -> None:
-        """Decode the next picture."""
+        """Decode the next picture, once the line has had its time for the one before."""
+        if self._now_ns() >= self._prepare_ns:
+            self._decode()
+
+    def _next_due(self) -> int | None:
+        """Every period since the first picture; a turn that came late does not shift the others."""
+        if self.done or self._triggered:
+            return None
+        if self._due_ns is None:
+            self._due_ns = self._now_ns()
+        return self._due_ns
+
+    def _decode(self) -> None:
         if self._next is None and not self.done:
             file = next(self._files, None)
             self.done = file is None
@@ -85,9 +99,10 @@ class FolderCamera:
         """Hold nothing."""
 
     def _pop(self) -> Shot | None:
-        self.prepare()
+        self._decode()
         if self._next is None:
             return None
+        self._prepare_ns = self._now_ns() + (_SETTLE_NS if self._triggered else min(_SETTLE_NS, self._period_ns // 2))
         (file, shot), self._next = self._next, None
         if self._bookmark:
             self._bookmark.write(file.name)

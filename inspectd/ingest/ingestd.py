@@ -169,9 +169,9 @@ class Ingest:
         )  # fmt: skip
         self._outbox.put((key, False), trigger)
         self._inside.add(key)
-        self._flush(now)
-        if pixels is not None:
+        if pixels is not None:  # before the trigger: whoever that wakes would take the core, and the picture would wait
             self._send_frame(key, pixels, shot)
+        self._flush(now)
         return key
 
     def _send_picture(self, key: Key, shot: Shot) -> None:

@@ -16,7 +16,7 @@ from inspectd.wire.child import Child, Seat
 from inspectd.wire.enums import HealthState
 from inspectd.wire.sockets import Hub
 
-_TURN_MS = 5  # and the sync itself: while records come, under the 10 ms that a power cut may cost
+_TURN_MS = 8  # and the sync itself: while records come, under the 10 ms that a power cut may cost
 _PICTURES_IN_WORK = 8  # more wait in the channel, and beyond that dispatch counts them as not kept
 
 

@@ -13,6 +13,7 @@ from inspectd.wire.child import Child, Seat
 from inspectd.wire.enums import HealthState
 from inspectd.wire.messages import Answers, BundleRef, Held, Hold, Order, Refusal, Work, WorkerState
 from inspectd.wire.sockets import Envelope, Hub
+from inspectd.worker import memory
 from inspectd.worker.loader import Loader
 from inspectd.worker.score import score
 from inspectd.worker.timing import Timing
@@ -23,6 +24,7 @@ STATE_EVERY_NS = 200 * clock.MS
 def main(seat: Seat) -> None:
     """Run until ordered to stop."""
     log.get("workerd").info("started", search=neighbours.way(), threads=seat.config.line.workers.threads)
+    memory.keep_freed()
     with Hub(seat.run_dir) as hub:
         Worker(seat, hub).run()
 

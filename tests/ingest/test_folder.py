@@ -77,7 +77,10 @@ def test_a_turn_that_came_late_does_not_shift_the_pictures_after_it(folder):
     one.take()
     clock.now = 150 * MS
     assert one.take()
-    assert one.due_ns() == 200 * MS
+    clock.now = 199 * MS
+    assert one.take() is None
+    clock.now = 200 * MS
+    assert one.take()
 
 
 def test_a_camera_that_is_far_behind_skips_ahead_instead_of_sending_a_burst(folder):
@@ -87,6 +90,26 @@ def test_a_camera_that_is_far_behind_skips_ahead_instead_of_sending_a_burst(fold
     assert one.take()
     one.prepare()
     assert one.take() is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "triggered", "after_ms"), [(10, False, 50), (50, False, 10), (1, True, 50), ("max", False, 0)]
+)
+def test_the_next_picture_is_decoded_between_two_of_them(folder, rate, triggered, after_ms):
+    """Decoding takes the processor from the picture that is on its way, and may not be late for the next one."""
+    one, clock = camera(folder, rate=rate, triggered=triggered)
+    assert (one.shoot() if triggered else one.take()).name == "a.png"
+    assert one.due_ns() == after_ms * MS
+    (folder / "b.png").unlink()
+    clock.now = (after_ms or 1) * MS - 1
+    if after_ms:
+        one.prepare()
+    (folder / "b.png").write_bytes(picture())
+    clock.now = after_ms * MS
+    one.prepare()
+    (folder / "b.png").unlink()
+    clock.now = 1_000 * MS
+    assert (one.shoot() if triggered else one.take()).pixels is not None
 
 
 def test_with_rate_max_the_next_picture_is_due_at_once(folder):
