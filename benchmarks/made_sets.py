@@ -8,7 +8,7 @@ castings  400 x 400, rough metal; pores, cold shuts and inclusions of 4 to 40 px
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -130,11 +130,13 @@ def _cloud(rng: Rng, side: int, cells: int) -> F32:
     return image.upsample(rng.normal(0, 1, (cells, cells)).astype(np.float32), side, side)
 
 
-def _box(light: F32, rows: F32, columns: F32, where: tuple[float, float, float, float], level: float) -> None:
+def _box(light: F32, rows: F32, columns: F32, where: Sequence[float], level: float) -> None:
     """Cover a rectangle (y, x, half height, half width), its edges between two pixels blended."""
     y, x, high, wide = where
-    cover = np.clip(high + 0.5 - abs(rows - y), 0, 1)[:, None] * np.clip(wide + 0.5 - abs(columns - x), 0, 1)[None]
-    light += cover * (np.float32(level) - light)
+    down, right = (np.clip(half + 0.5 - abs(at - place), 0, 1) for half, at, place in ((high, rows, y), (wide, columns, x)))
+    window = np.ix_(np.flatnonzero(down), np.flatnonzero(right))
+    cover = np.outer(down[down > 0], right[right > 0]).astype(np.float32)
+    light[window] += cover * (np.float32(level) - light[window])
 
 
 def _disc(light: F32, at: npt.NDArray[np.float64], radius: float, level: float) -> None:

@@ -20,8 +20,8 @@ _JITTER = 0.3  # of a channel's spread: what makes patches that are taken again 
 def of(method: Method, extractor: Extractor, pictures: Sequence[U8]) -> float:
     """Return the ms from a picture to its score and heat map: one picture at a time, a bank of the full size.
 
-    The fastest of a few: what else the machine does can only disturb. To two digits: the third is chance. The bank is put together from patches of the pictures, and repeated to its size;
-    searches take as long as in a chosen one.
+    The fastest of a few: what else the machine does can only disturb. To two digits: the third is chance. The bank is put
+    together from patches of the pictures, and repeated to its size; searches take as long as in a chosen one.
     """
     seen = np.concatenate([extractor.vectors([pixels]) for pixels in pictures])
     patches = seen.reshape(-1, seen.shape[-1])

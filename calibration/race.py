@@ -108,10 +108,10 @@ def _fate(result: Result, i: int) -> Fate:
 
 def _sure(result: Result) -> str:
     """Say why the winner won, and how often it would again."""
+    if len(result.standings) == 1:
+        return "It is the only one within the budget."
     figures = [result.standings[i].figure for i in result.finished]
     share = contest.sureness(figures, result.finished.index(result.winner))
     why = "It is clearly better than the preferred one" if result.winner else "It is preferred, and no other was clearly better"
-    if len(result.standings) == 1:
-        return "It is the only one within the budget."
     often = f"In {share:.0%} of {contest.DRAWS} other draws of the parts none was ahead of it by more than {contest.MARGIN:g}"
     return f"{why}. {often}."
