@@ -168,9 +168,11 @@ def _check_kind(tests: Layout, spec: PictureSpec) -> None:
 
 def _kind_problems(case: Case, spec: PictureSpec) -> list[Problem]:
     sample = case.sample
-    if (sample.height, sample.width, sample.pixel_format) == (*spec.camera_px, spec.pixel_format):
+    fits = (sample.height, sample.width, sample.pixel_format) == (*spec.camera_px, spec.pixel_format)
+    if fits and sample.roi in (None, spec.roi):
         return []
-    expected = f"{spec.camera_px[1]} x {spec.camera_px[0]} {spec.pixel_format} as calibrated"
+    of = "" if spec.roi is None or sample.roi is None else " with the roi x {}, y {}, {} x {}".format(*spec.roi)
+    expected = f"{spec.camera_px[1]} x {spec.camera_px[0]} {spec.pixel_format}{of} as calibrated"
     return [Problem(sample.path, None, "", expected, sample.kind, "evaluate with pictures of the station's camera")]
 
 

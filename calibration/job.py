@@ -153,9 +153,12 @@ def _rule(said: Threshold, bad: Path | None, options: Options) -> Rule:
 
 def _roi_problems(job: Job, like: Sample) -> list[Problem]:
     roi = job.station.roi
+    got = "the whole picture" if roi is None else f"x {roi.x}, y {roi.y}, {roi.width} x {roi.height}"
+    if like.roi is not None and like.roi != (roi and (roi.x, roi.y, roi.width, roi.height)):
+        expected = "x {}, y {}, {} x {}, with which the pictures were captured".format(*like.roi)
+        return [Problem(job.file, None, "roi", expected, got, "capture them again, or restore the file")]
     if roi is None or (roi.x + roi.width <= like.width and roi.y + roi.height <= like.height):
         return []
-    got = f"x {roi.x}, y {roi.y}, {roi.width} x {roi.height}"
     return [Problem(job.file, None, "roi", f"a rectangle inside the pictures of {like.width} x {like.height}", got)]
 
 

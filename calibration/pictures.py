@@ -30,11 +30,13 @@ class Sample:
     height: int
     width: int
     pixel_format: str
+    roi: tuple[int, int, int, int] | None = None  # all that is known of a captured one; None: the camera's whole picture
 
     @property
     def kind(self) -> str:
         """Size and format, as errors name them."""
-        return f"{self.width} x {self.height} {self.pixel_format}"
+        cut = "" if self.roi is None else ", captured with the roi x {}, y {}, {} x {}".format(*self.roi)
+        return f"{self.width} x {self.height} {self.pixel_format}{cut}"
 
     def pixels(self) -> U8:
         """Read the pixels again; BadImage if the file is no longer the one that was checked."""
@@ -160,6 +162,7 @@ def _sample(path: Path, role: str, group_by: str | None) -> Sample:
         height=picture.height,
         width=picture.width,
         pixel_format=picture.pixel_format,
+        roi=picture.roi,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from inspectd.cli import backbone, bench, bundle, change, line, look, screen, setup
+from inspectd.cli import backbone, bench, bundle, capture, change, line, look, screen, setup
 from inspectd.errors import InspectdError, Interrupted
 
 HELP = """Watches factory lines: PASS or FAIL for every part, learnt from pictures of good parts alone.
@@ -66,7 +66,7 @@ def _prose(command: Callable[..., None]) -> str:
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Set up": (setup.init, setup.check, setup.calibrate, setup.activate, setup.demo_parts),
+    "Set up": (setup.init, setup.check, capture.capture, setup.calibrate, setup.activate, setup.demo_parts),
     "Run": (line.run, line.status, line.trigger, change.threshold, change.product, change.mode, change.reload, line.stop),
     "Look": (look.evaluate, look.replay, look.show, look.audit),
     "Measure": (bench.demo,),

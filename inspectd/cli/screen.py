@@ -116,7 +116,7 @@ class Bars:
     def __init__(self) -> None:
         self._bars = Progress(
             TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), _Rate(),
-            TimeElapsedColumn(), TimeRemainingColumn(), console=err,
+            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[aside]}", markup=False), console=err,
         )  # fmt: skip
 
     def stage(self, name: str, total: int) -> Callable[[int], None]:
@@ -124,8 +124,12 @@ class Bars:
         self._finish()
         if not total:
             return lambda _done: None
-        task = self._bars.add_task(name, total=total)
+        task = self._bars.add_task(name, total=total, aside="")
         return lambda done: self._bars.advance(task, done)
+
+    def aside(self, text: str) -> None:
+        """Say something beside the bar of the stage that is under way."""
+        self._bars.update(self._bars.task_ids[-1], aside=text)
 
     def note(self, text: str) -> None:
         """Tell people something of what is to come, above the bars."""

@@ -8,7 +8,9 @@ import pytest
 
 from calibration.job import Options, accept
 from calibration.pictures import Sample
+from inspectd import image
 from inspectd.errors import BadInput, ConfigError
+from inspectd.picture_file import Cut
 from inspectd.station import load
 from inspectd.station.schema import Config, Roi, Threshold
 from inspectd.vision.backbone import Backbone
@@ -94,6 +96,21 @@ def test_a_roi_outside_the_picture_is_refused(tmp_path: Path, graph: Path) -> No
     job = accept(fits, "lid", "default", None, Options())
     assert job.extractors(sample, [graph])[0].cut(sample.pixels()).shape == (64, 32)
     assert job.picture(sample).roi == (32, 0, 32, 64)
+
+
+def test_pictures_captured_with_another_roi_are_refused(tmp_path: Path, graph: Path) -> None:
+    """Around their roi nothing is known; with the same one they are as the camera's whole pictures."""
+    whole = parts.part(0)
+    cut = image.encode_png(np.ascontiguousarray(whole[8:48, 4:52]), Cut(4, 8, 64, 64))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "0000.png").write_bytes(cut)
+    [sample] = parts.samples(tmp_path / "in")
+    for roi, got in ((Roi(x=5, y=8, width=48, height=40), "x 5, y 8, 48 x 40"), (None, "the whole picture")):
+        told = refused(parts.config(tmp_path, roi=roi), sample, graph)
+        assert f"roi: expected x 4, y 8, 48 x 40, with which the pictures were captured, got {got}" in told
+    job = accept(parts.config(tmp_path, roi=Roi(x=4, y=8, width=48, height=40)), "lid", "default", None, Options())
+    assert np.array_equal(job.extractors(sample, [graph])[0].cut(sample.pixels()), whole[8:48, 4:52])
+    assert job.picture(sample).camera_px == (64, 64)
 
 
 def test_a_mask_that_is_missing_or_of_another_size_or_all_black_is_refused(tmp_path: Path, graph: Path) -> None:

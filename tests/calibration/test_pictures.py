@@ -12,6 +12,7 @@ from calibration import pictures
 from calibration.progress import Silent
 from inspectd import image
 from inspectd.errors import BadImage, BadImages
+from inspectd.picture_file import Cut
 
 
 def ignore(_done: int) -> None:
@@ -73,6 +74,15 @@ def test_pictures_of_another_size_or_format_than_most_are_named(tmp_path: Path) 
     assert {Path(p.file).name: p.got for p in problems} == {"large.png": "96 x 64 mono8", "colour.png": "48 x 32 rgb8"}
     assert all("48 x 32 mono8 like 3 other" in p.expected for p in problems)
     assert pictures.odd_ones([]) == []
+
+
+def test_pictures_that_were_captured_with_different_rois_are_named(tmp_path: Path) -> None:
+    """Of one size, but what is known of them lies elsewhere."""
+    for number, x in enumerate((4, 4, 5)):
+        (tmp_path / f"{number}.png").write_bytes(image.encode_png(np.full((20, 20), 9, np.uint8), Cut(x, 0, 48, 32)))
+    [problem] = pictures.odd_ones(pictures.read(image.pictures_in(tmp_path), "good", None, ignore)[0])
+    assert Path(problem.file).name == "2.png"
+    assert problem.got == "48 x 32 mono8, captured with the roi x 5, y 0, 20 x 20"
 
 
 def test_missing_and_empty_folders_are_refused_together(tmp_path: Path) -> None:
