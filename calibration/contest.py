@@ -18,8 +18,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DRAWS = 400
-MARGIN = 0.02  # of figures: painted defects foretell real ones no better (RESULTS.md)
-ERRORS = 2.0  # standard errors of a difference within which it is noise
+MARGIN = 0.01  # of figures, and
+ERRORS = 1.5  # standard errors of their difference: who wants to replace the favourite must be ahead by both
+LEAVE = 2.0  # times both behind the best: who is, can hardly win any more
 TIE = 0.005  # of figures: settings as good as each other
 _REAL = 20  # as many real defects count as much as all painted ones
 
@@ -66,13 +67,13 @@ def figures(answers: Answers, part_of: Ints, draws: Draws) -> Floats:
 def remaining(found: Sequence[Floats], favourite: int) -> list[int]:
     """Return who may still win: the favourite, and all that are not clearly behind the best."""
     best = found[_leader(found)]
-    return [i for i, own in enumerate(found) if i == favourite or not _ahead(best, own, MARGIN)]
+    return [i for i, own in enumerate(found) if i == favourite or not _ahead(best, own, LEAVE)]
 
 
 def winner(found: Sequence[Floats], ms: Sequence[float], favourite: int) -> int:
     """Return who wins: the favourite unless somebody is clearly ahead, else the cheapest of those as good as the best."""
     best = found[_leader(found)]
-    if not _ahead(best, found[favourite], MARGIN):
+    if not _ahead(best, found[favourite]):
         return favourite
     return min((i for i, own in enumerate(found) if best[0] - own[0] <= TIE), key=lambda i: ms[i])
 
@@ -89,10 +90,10 @@ def interval(figure: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _ahead(one: Floats, other: Floats, margin: float) -> bool:
-    """Whether one is ahead of another by more than the margin, and by more than noise."""
+def _ahead(one: Floats, other: Floats, times: float = 1.0) -> bool:
+    """Whether one is ahead of another by more than so many times the margin, and by more than noise."""
     by = one - other
-    return bool(by[0] > max(margin, ERRORS * by[1:].std()))
+    return bool(by[0] > times * max(MARGIN, ERRORS * by[1:].std()))
 
 
 def _leader(found: Sequence[Floats]) -> int:

@@ -16,7 +16,8 @@ from calibration.pictures import Sample
 U8 = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
-LEARNT, HELD = 80, 60  # good parts of each, at most
+# good parts of each, at most; with 80 to learn from, deep layers of magnetic tiles fell far behind where they end up level
+LEARNT, HELD = 240, 60
 OPACITIES = (1.0, 0.5, 0.25, 0.7)  # each kind and size is painted once a round, with another opacity in each
 
 
