@@ -57,12 +57,12 @@ def choose(  # noqa: PLR0913, PLR0917 (as build.calibrate)
     seed give the same choice, as long as the same settings are within the budget.
     """
     job = accept(config, station, product, bad, options)
-    files = pictures.listed(good, bad)
+    files = pictures.listed(good, bad, job.options.drop)
     limit = budget(job.station) if budget_ms is None else budget_ms
     neighbours.use_threads(1)
     try:
         with scratch(state) as work:
-            found = pictures.gather(files, job.station.group_by, progress)
+            found = pictures.gather(files, job.station.group_by, progress, job.options.skip_bad)
             usable = _usable(job, found.good)
             groups = len({sample.group for sample in usable})
             if groups < FEWEST:

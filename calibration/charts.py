@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
 
 F64 = npt.NDArray[np.float64]
 
-_GOOD, _BAD, _INK = "#2f6f9f", "#c2452d", "#1b2430"
+_GOOD, _BAD, _BAND, _INK = "#2f6f9f", "#c2452d", "#b07d1e", "#1b2430"
 _COLOURS = (_GOOD, _BAD, "#3f8f5f", "#8f5fa8", "#b07d1e", "#5d6b7a")
 _PANEL = (4.2, 3.1)  # inches
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "inspectd", "font.family": "sans-serif", "font.size": 9}
@@ -45,31 +45,61 @@ class Panel(NamedTuple):
     marked: bool = True  # whether points are marked: measured ones, not those of a curve
 
 
-def histogram(good: F64, bad: F64, threshold: float) -> str:
-    """SVG of the scores of good and bad parts over each other, with the threshold."""
-    edges = np.histogram_bin_edges(np.concatenate([good, bad]), bins=min(60, max(10, (len(good) + len(bad)) // 5))).tolist()
+class Scores(NamedTuple):
+    """Scores of good parts, of known bad ones and of parts with painted defects, any but the good ones may be none."""
+
+    good: F64
+    bad: F64
+    painted: F64
+
+
+def histogram(scores: Scores, threshold: float, band: float | None = None) -> str:
+    """SVG of scores by kind of part over each other, with the threshold and the recheck band below it."""
+    everything = np.concatenate(scores)
+    edges = np.histogram_bin_edges(everything, bins=min(60, max(10, len(everything) // 5))).tolist()
     with _figure((8.4, 2.9)) as figure:
         axes = figure.add_subplot()
-        axes.hist(good, edges, color=_GOOD, alpha=0.75, label=f"good ({len(good)})")
-        if len(bad):
-            axes.hist(bad, edges, color=_BAD, alpha=0.6, label=f"bad ({len(bad)})")
-        axes.axvline(threshold, color=_INK, linewidth=1.4, label="threshold")
-        _dress(axes, "score: PASS below the threshold, FAIL from it on", "parts")
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    svg = out.getvalue()
-    return svg[svg.index("<svg") :]
+        if band is not None:
+            axes.axvspan(band, threshold, color=_BAND, alpha=0.25, linewidth=0, label="recheck band")
+        axes.hist(scores.good, edges, color=_GOOD, alpha=0.75, label=f"good ({len(scores.good)})")
+        if len(scores.bad):
+            axes.hist(scores.bad, edges, color=_BAD, alpha=0.6, hatch="///", label=f"bad ({len(scores.bad)})")
+        if len(scores.painted):
+            name = f"painted, synthetic ({len(scores.painted)})"
+            axes.hist(scores.painted, edges, histtype="step", color=_INK, linewidth=1, linestyle=":", label=name)
+        axes.axvline(threshold, color=_INK, linewidth=1.6, label="threshold")
+        _dress(axes, "score: PASS to the left of the threshold, FAIL from it on", "parts")
+        return _svg(figure)
+
+
+def drawing(shown: Sequence[Panel]) -> str:
+    """SVG of panels beside each other."""
+    with _panels(shown) as figure:
+        return _svg(figure)
 
 
 def panels(shown: Sequence[Panel]) -> bytes:
     """PNG of panels beside each other."""
+    with _panels(shown) as figure:
+        out = io.BytesIO()
+        figure.savefig(out, format="png", dpi=150, metadata={"Software": None})
+    return out.getvalue()
+
+
+def _svg(figure: Figure) -> str:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    svg = out.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+@contextmanager
+def _panels(shown: Sequence[Panel]) -> Iterator[Figure]:
     width, height = _PANEL
     with _figure((width * len(shown), height)) as figure:
         for axes, panel in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _draw(axes, panel)
-        out = io.BytesIO()
-        figure.savefig(out, format="png", dpi=150, metadata={"Software": None})
-    return out.getvalue()
+        yield figure
 
 
 @contextmanager

@@ -9,8 +9,10 @@ Fate = Literal["chosen", "kept", "pruned", "over budget"]
 
 @dataclass(frozen=True)
 class Tried:
-    """One setting that was tried, or left out before it was: `score`, and its interval from `low` to `high`, None if not
-    measured; the higher the better. `ms` is what one part takes on this machine.
+    """One setting that was tried, or left out before it was.
+
+    `score`, the higher the better, and its interval from `low` to `high` are None if it was not measured; `ms` is what one
+    part takes on this machine.
     """
 
     settings: str  # as a person would say them: lite2, layers 10 and 14, 288 x 288 px

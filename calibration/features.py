@@ -15,7 +15,7 @@ from calibration.progress import Advance
 from calibration.shelf import Disk, Memory
 from calibration.stream import Stream
 from inspectd.station.schema import Roi, Tiling
-from inspectd.vision import forward
+from inspectd.vision import forward, likeness
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.view import Lens, View
 
@@ -113,6 +113,7 @@ class Features:
         n, d, each = len(samples), extractor.backbone.channels, min(extractor.patches, -(-drawn // max(1, len(samples))))
         self._drawn = np.empty((n, each, d), np.float32)
         self._sums, self._squares = np.empty((n, d)), np.empty((n, d))
+        self.small = np.empty((n, likeness.SIDE**2), np.uint8)  # each picture shrunk, by which those of one part are found
         self.streamed = kept(n, extractor) > (MEMORY if memory is None else memory)
         shape = (*extractor.grid, d)
         self._shelf = Disk(n, shape, folder or Path(tempfile.gettempdir())) if self.streamed else Memory(n, shape)
@@ -181,7 +182,7 @@ class Features:
     def _take_in(self, seed: int, indices: Indices, advance: Advance) -> None:
         """Sum up, sample and keep a batch of pictures."""
         each = self._drawn.shape[1]
-        batch = self.extractor.see([self.samples[i] for i in indices])
+        batch = self.extractor.vectors(self._shrunk(self.extractor.cut(self.samples[i].pixels()), i) for i in indices)
         for i, vectors in zip(indices.tolist(), batch, strict=True):
             patches = self._counted(vectors)
             wide = patches.astype(np.float64)
@@ -189,6 +190,11 @@ class Features:
             self._drawn[i] = patches[np.random.default_rng([seed, i]).permutation(len(patches))[:each]]
             self._shelf.put(i, vectors)
         advance(len(indices))
+
+    def _shrunk(self, pixels: U8, i: int) -> U8:
+        """Keep a picture small; return it as it is."""
+        self.small[i] = likeness.small(pixels, self.extractor.mask)
+        return pixels
 
     def _counted(self, vectors: F32) -> F32:
         judged = self.extractor.judged

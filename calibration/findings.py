@@ -1,5 +1,6 @@
 """What the scores of a calibration say: thresholds by rule, figures of merit, and what an engineer must be warned of. Pure."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -44,6 +45,15 @@ class Good:
     groups: Sequence[str]
     peaks: Floats
     exact: bool
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Good pictures that somebody should look at, by name."""
+
+    outliers: Sequence[str]  # score far above all others, the highest first
+    alike: Sequence[Sequence[str]]  # show the same part, though their files differ
+    copies: Sequence[str]  # are the same file as another one
 
 
 @dataclass(frozen=True)
@@ -109,26 +119,31 @@ def figures(good: Floats, bad: Floats, at: float) -> Figures:
     return found
 
 
-def warnings(found: Findings, good: Named, bad: Named, repeated: Sequence[str], blind: int) -> list[str]:
+def suspects(good: Named, alike: Sequence[Sequence[str]], copies: Sequence[str]) -> Suspects:
+    """Return the good pictures to look at, of their scores and of those that were found alike; copies are told as copies."""
+    others = [[name for name in names if name not in copies] for names in alike]
+    return Suspects(_outliers(good), [names for names in others if len(names) > 1], copies)
+
+
+def escaped(found: Findings, bad: Named) -> list[tuple[str, float]]:
+    """Return the known defects that pass, with their scores, the lowest first."""
+    return [(name, score) for name, score in bad.rising() if score < found.passes_below]
+
+
+def warnings(found: Findings, good: Named, bad: Named, odd: Suspects, blind: int) -> list[str]:
     """Return what must be known before a bundle is released, the gravest first.
 
-    `repeated` are names of copied good pictures; `blind` golden pictures pass although they have a synthetic defect.
+    `blind` golden pictures pass although they have a synthetic defect.
     """
     told = []
-    if escaped := [name for name, score in bad.rising() if score < found.passes_below]:
-        share = f"{len(escaped)} of {len(bad.scores)} known defects"
-        told.append(f"{share} pass at the active threshold ({found.rule}): {_some(escaped)}.")
+    if passing := [name for name, _ in escaped(found, bad)]:
+        share = f"{len(passing)} of {len(bad.scores)} known defects"
+        told.append(f"{share} pass at the active threshold ({found.rule}): {_some(passing)}.")
     if blind:
         told.append(f"{blind} of the golden pictures pass although a synthetic defect was painted on them.")
     if len(bad.scores) and (auroc := metrics.image_auroc(good.scores, bad.scores)) < _POOR_AUROC:
         told.append(f"Good and bad parts are hard to tell apart (image AUROC {auroc:.3f}); other settings may fit better.")
-    if odd := _outliers(good):
-        told.append(
-            f"{len(odd)} good parts score far above all others: {_some(odd)}. "
-            "If they are not good, take them out and calibrate again."
-        )
-    if repeated:
-        told.append(f"{len(repeated)} good pictures are copies of others and support nothing: {_some(repeated)}.")
+    told += _of_suspects(odd)
     return told + (_promises(found.active.facts) if found.rule == "max_false_reject" else [])
 
 
@@ -137,6 +152,31 @@ def no_band(asked: float | str | None, found: Findings) -> list[str]:
     if asked is None or RECHECK in found.thresholds:
         return []
     return [f"No recheck band: {asked} of good parts lies at or above the threshold; ask for a larger share, or a factor."]
+
+
+def _of_suspects(odd: Suspects) -> list[str]:
+    told = []
+    if odd.outliers:
+        told.append(
+            f"{len(odd.outliers)} good parts score far above all others: {_some(odd.outliers)}. "
+            f"If they are not good, calibrate again without them: {drop(odd.outliers)}."
+        )
+    if odd.alike:
+        again = [name for names in odd.alike for name in names[1:]]
+        pairs = [" = ".join(names) for names in odd.alike]
+        told.append(
+            f"{len(again)} good pictures look like others, as of the same part: {_some(pairs)}. The promise counts them as "
+            f"parts of their own; if they are not, calibrate again without them: {drop(again)}."
+        )
+    if odd.copies:
+        told.append(f"{len(odd.copies)} good pictures are copies of others and support nothing: {_some(odd.copies)}.")
+    return told
+
+
+def drop(names: Sequence[str]) -> str:
+    """Return the options that leave good pictures out."""
+    more = " …" if len(names) > _NAMED else ""
+    return " ".join(f"--drop {shlex.quote(name)}" for name in names[:_NAMED]) + more
 
 
 def _promises(facts: Figures) -> list[str]:

@@ -36,6 +36,8 @@ class Options:
     holdout: float | None = None  # share of the good groups that the bank never sees; None: cross-fit
     rule: Rule | None = None
     max_false_reject: Rate | None = None
+    drop: Sequence[str] = ()  # good pictures to leave out, by file name
+    skip_bad: bool = False  # leave out what is no sound picture, instead of refusing all
     choice: Choice | None = None  # how the settings were found, for the report; None: somebody wrote them
 
 

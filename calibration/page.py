@@ -3,6 +3,7 @@
 A `Markup` is text that is HTML already; any other value is escaped where it enters a template.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from string import Template
@@ -15,7 +16,7 @@ $body
 </main></body></html>
 """)
 
-_STYLE = """
+_STYLE = Template("""
 :root { --ink: #1b2430; --soft: #5d6b7a; --line: #d8dee5; --wash: #f4f6f8; --warn: #b45309; --warn-wash: #fff6e6;
         --good: #2f6f9f; --bad: #c2452d; }
 * { box-sizing: border-box; }
@@ -32,32 +33,41 @@ p { margin: .4rem 0; max-width: 46rem; }
             border-left: 4px solid var(--warn); print-color-adjust: exact; }
 .warnings li + li { margin-top: .4rem; }
 .none { border-color: var(--good); background: #eef5fa; }
-.figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 1.5rem 0 0; background: var(--line);
-           border: 1px solid var(--line); }
-.figures div { flex: 1 1 7rem; padding: .7rem .9rem; background: #fff; }
+.figures { display: flex; flex-wrap: wrap; margin: 1.5rem 0 0; border: solid var(--line); border-width: 1px 0 0 1px; }
+.figures div { flex: 1 1 7rem; padding: .7rem .9rem; border: solid var(--line); border-width: 0 1px 1px 0; }
 .figures dt { color: var(--soft); font-size: .8rem; }
 .figures dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; font-size: .85rem; color: var(--soft); }
-td:first-child { width: 16rem; } tr { break-inside: avoid; }
-svg { width: 100%; height: auto; }
+td { overflow-wrap: anywhere; } td:first-child { width: 16rem; } thead { display: table-header-group; }
+tr, svg { break-inside: avoid; }
+svg { display: block; width: 100%; height: auto; }
+.half { max-width: 26rem; break-inside: avoid; }
 .sheet { display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; }
 figure { margin: 0; break-inside: avoid; }
 figure img { display: block; width: 100%; background: #000; }
 figcaption { padding-top: .3rem; font-size: .8rem; line-height: 1.35; overflow-wrap: anywhere; }
-.pass { color: var(--good); } .fail { color: var(--bad); } .pass, .fail { font-weight: 600; }
+.pass { color: var(--good); } .fail { color: var(--bad); } .recheck { color: var(--warn); }
+.pass, .fail, .recheck { font-weight: 600; }
 .hashes { columns: 2; column-gap: 2rem; font-size: .68rem; line-height: 1.5; }
 .hashes div { display: flex; justify-content: space-between; gap: .8rem; break-inside: avoid; }
 .hashes span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.sign { display: grid; grid-template-columns: 2fr 2fr 1fr; gap: 2rem; margin-top: 3.5rem; break-inside: avoid; }
+.release { break-inside: avoid; }
+.sign { display: grid; grid-template-columns: 2fr 2fr 1fr; gap: 2rem; margin-top: 3.5rem; }
 .sign div { padding-top: .3rem; border-top: 1px solid var(--ink); font-size: .8rem; color: var(--soft); }
-@page { size: A4; margin: 15mm 14mm; }
-@media print { body { background: #fff; font-size: 10.5px; } main { margin: 0; padding: 0; border: 0; max-width: none; } }
+@page { size: A4; margin: 15mm 14mm 18mm; @bottom-left { content: "$footer"; font: 8px sans-serif; }
+        @bottom-right { content: counter(page) " / " counter(pages); font: 8px sans-serif; } }
+@media print {
+  :root { --ink: #000; --soft: #333; --line: #aaa; }
+  body { background: #fff; font-size: 10.5px; } main { margin: 0; padding: 0; border: 0; max-width: none; }
+  section > p { break-after: avoid; } p { max-width: none; break-inside: avoid; }
+  th, figcaption, .figures dt { font-size: .9em; } .figures dd { font-size: 1.4em; } .sign div { font-size: 1em; }
+}
 @media (max-width: 40rem) {
   main { margin: 0; padding: 1.2rem; } .sheet { grid-template-columns: 1fr; } .hashes { columns: 1; }
 }
-"""
+""")
 
 
 class Markup(str):
@@ -76,14 +86,20 @@ def join(parts: Iterable[str]) -> Markup:
     return Markup("\n".join(_safe(part) for part in parts))
 
 
-def page(title: str, parts: Iterable[Markup]) -> Markup:
-    """Return the whole page."""
-    return Markup(_PAGE.substitute(title=escape(title), style=_STYLE, body=join(parts)))
+def page(title: str, parts: Iterable[Markup], footer: str) -> Markup:
+    """Return the whole page; the footer stands on every sheet of paper."""
+    style = _STYLE.substitute(footer=re.sub(r"[^\w ,.-]", "", footer))
+    return Markup(_PAGE.substitute(title=escape(title), style=style, body=join(parts)))
 
 
 def section(title: str, *parts: Markup) -> Markup:
     """Return a headed part of the page."""
     return fill("<section><h2>$title</h2>\n$body</section>", title=title, body=join(parts))
+
+
+def note(text: str) -> Markup:
+    """Return a paragraph."""
+    return fill("<p>$text</p>", text=text)
 
 
 def items(kind: str, texts: Sequence[str]) -> Markup:
@@ -99,8 +115,8 @@ def figures(pairs: Iterable[tuple[str, str]]) -> Markup:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     """Return a table; cells that are Markup stay as they are."""
-    lines = [_row("th", head)] if head else []
-    return fill("<table>$rows</table>", rows=join([*lines, *(_row("td", row) for row in rows)]))
+    top = fill("<thead>$row</thead>", row=_row("th", head)) if head else Markup()
+    return fill("<table>$top$rows</table>", top=top, rows=join(_row("td", row) for row in rows))
 
 
 def hashes(pairs: Iterable[tuple[str, str]]) -> Markup:

@@ -13,10 +13,13 @@ import numpy.typing as npt
 
 from calibration.progress import Advance, Progress
 from inspectd import image
-from inspectd.errors import BadImage, BadImages, Problem
+from inspectd.errors import BadImage, BadImages, BadInput, Problem
 from inspectd.text import printable
+from inspectd.vision.bundle import LeftOut
 
 U8 = npt.NDArray[np.uint8]
+
+DROPPED = "dropped by --drop"
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ class Sample:
 
 
 class Files(NamedTuple):
-    """The picture files of a calibration, by name."""
+    """The picture files of a calibration, by name; and the good ones that somebody left out."""
 
     good: list[Path]
     bad: list[Path]
+    dropped: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,14 @@ class Pictures:
     good: list[Sample]
     bad: list[Sample]
     repeated: list[str]  # names of good pictures whose file is there already under another name
+    left_out: dict[str, LeftOut]  # by name: dropped on request, or no sound picture
 
 
-def listed(good: Path, bad: Path | None) -> Files:
-    """List the picture files of a calibration; BadImages naming every folder that cannot be read or holds none."""
+def listed(good: Path, bad: Path | None, drop: Sequence[str] = ()) -> Files:
+    """List the picture files of a calibration, but the good ones to `drop`, by file name.
+
+    BadImages naming every folder that cannot be read or holds none; BadInput naming what is to be dropped and is not there.
+    """
     found: list[list[Path]] = []
     problems: list[Problem] = []
     for folder in (good, bad) if bad else (good,):
@@ -77,22 +85,33 @@ def listed(good: Path, bad: Path | None) -> Files:
             problems.append(Problem(folder, None, "", f"pictures ({suffixes})", "none", "check the path"))
     if problems:
         raise BadImages(problems)
-    return Files(found[0], found[1] if bad else [])
+    dropped = _dropped(good, found[0], drop)
+    return Files([path for path in found[0] if path not in dropped], found[1] if bad else [], dropped)
 
 
-def gather(files: Files, group_by: str | None, progress: Progress) -> Pictures:
+def gather(files: Files, group_by: str | None, progress: Progress, skip_bad: bool = False) -> Pictures:
     """Read and check all pictures of a calibration; BadImages with everything wrong with any of them.
 
     `group_by` is a regular expression with one group on the file name; without it every picture is a group of its own.
+    With `skip_bad` what is no sound picture is left out, if any good one is left; nothing else is forgiven.
     """
     advance = progress.stage("pictures", len(files.good) + len(files.bad))
     good, wrong_good = read(files.good, "good", group_by, advance)
     bad, wrong_bad = read(files.bad, "bad", group_by, advance)
-    problems = [*wrong_good, *wrong_bad, *odd_ones([*good, *bad]), *_both_good_and_bad(good, bad)]
+    skipped = {} if not (skip_bad and good) else _skipped(wrong_good, "good") | _skipped(wrong_bad, "bad")
+    problems = [] if skipped else [*wrong_good, *wrong_bad]
+    problems += [*odd_ones([*good, *bad]), *_both_good_and_bad(good, bad)]
     if problems:
         raise BadImages(problems)
     together, repeated = _together(good)
-    return Pictures(together, bad, repeated)
+    dropped = {_named(path, "good"): LeftOut(sha256=_sha256(path), why=DROPPED) for path in files.dropped}
+    return Pictures(together, bad, repeated, dropped | skipped)
+
+
+def skipped(found: Pictures) -> list[str]:
+    """Warn of files that were no sound pictures, if any were left out for it."""
+    names = [name for name, one in found.left_out.items() if one.why != DROPPED]
+    return [f"{len(names)} files are no sound pictures and were skipped: {', '.join(names[:5])}."] if names else []
 
 
 def groups(files: Sequence[Path], group_by: str | None) -> list[str]:
@@ -119,6 +138,27 @@ def odd_ones(samples: Sequence[Sample]) -> list[Problem]:
     expected = f"{usual} like {kinds[usual]} other pictures"
     hint = "one camera, one setting: remove it, or take it again"
     return [Problem(sample.path, None, "", expected, sample.kind, hint) for sample in samples if sample.kind != usual]
+
+
+def _dropped(folder: Path, there: Sequence[Path], drop: Sequence[str]) -> list[Path]:
+    """Find the files to drop, however somebody named them: 7.png, good/7.png as reports do, or with their folder."""
+    known = {printable(path.name): path for path in there} | {path.name: path for path in there}
+    names = [Path(one).name if Path(one).parent in (Path(), Path("good"), folder) else one for one in drop]
+    if unknown := [one for one, name in zip(drop, names, strict=True) if name not in known]:
+        raise BadInput(f"--drop: expected names of pictures in {folder}, got {', '.join(unknown)}; check them there")
+    return sorted({known[name] for name in names})
+
+
+def _skipped(problems: Sequence[Problem], role: str) -> dict[str, LeftOut]:
+    said = {Path(one.file): f"expected {one.expected}, got {one.got}" for one in problems}
+    return {_named(path, role): LeftOut(sha256=_sha256(path), why=why) for path, why in said.items()}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(image.read_bytes(path)).hexdigest()
+    except BadImage:  # for this it is skipped
+        return ""
 
 
 def _both_good_and_bad(good: Sequence[Sample], bad: Sequence[Sample]) -> list[Problem]:
@@ -156,7 +196,7 @@ def _sample(path: Path, role: str, group_by: str | None) -> Sample:
     picture = image.decode(data, str(path))
     return Sample(
         path=path,
-        name=printable(f"{role}/{path.name}"),
+        name=_named(path, role),
         sha256=hashlib.sha256(data).hexdigest(),
         group=group,
         height=picture.height,
@@ -164,6 +204,10 @@ def _sample(path: Path, role: str, group_by: str | None) -> Sample:
         pixel_format=picture.pixel_format,
         roi=picture.roi,
     )
+
+
+def _named(path: Path, role: str) -> str:
+    return printable(f"{role}/{path.name}")
 
 
 def _group(path: Path, group_by: str | None) -> str:

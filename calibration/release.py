@@ -23,7 +23,7 @@ from inspectd.vision.bundle import Array, Bundle, Manifest
 from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
 
-REPORT = "report.html"
+REPORT, FIGURES = "report.html", "report.json"
 _TRIES = 8  # defects painted on a golden picture until one is rejected; else the one with the highest score is kept
 _LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
 
@@ -35,7 +35,7 @@ class Draft(NamedTuple):
     arrays: Mapping[str, Array]
     golden: Golden
     warnings: list[str]
-    report: Callable[[Manifest, int], bytes]  # from the sealed manifest and the bundle's number
+    pages: Callable[[Manifest, int], Mapping[str, bytes]]  # report and figures, of the sealed manifest and the bundle's number
 
 
 def golden(panel: Panel, samples: Sequence[Sample], seed: int, threshold: float) -> Golden:
@@ -84,7 +84,8 @@ def _publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones:
     station, product = draft.manifest.station, draft.manifest.product
     number = max(state.bundles(station, product), default=0) + 1
     made = bundles.write(work / str(number), draft.manifest, draft.arrays, draft.golden)
-    replace(made.directory / REPORT, draft.report(made.manifest, number))
+    for name, data in draft.pages(made.manifest, number).items():
+        replace(made.directory / name, data)
     Detector.open(made.directory, backbones={backbone.sha256: backbone for backbone in backbones})
     target = state.bundle(station, product, number)
     new = [path for path in (state.backbones / f"{sha256}.onnx" for sha256 in cut) if not path.exists()]

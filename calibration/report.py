@@ -1,146 +1,244 @@
 """report.html: what an engineer reads before releasing a bundle, and signs.
 
-One self-contained file: warnings first, then the scores with the threshold, the parts nearest to a wrong verdict, and all
-that is needed to make the same bundle again.
+One self-contained page for screen and paper: warnings first, then what to expect on the line, the scores, the parts nearest
+to a wrong verdict, what more pictures would bring, and all that is needed to make the same bundle again. Each part begins
+with what it means and what to do.
 """
 
-import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from calibration import charts, page
-from calibration.page import Markup, fill
-from inspectd import image
+from calibration import charts, curve, defects, findings, metrics, page, sheets
+from calibration.charts import Line, Panel, Scores
+from calibration.choice import Choice, Tried
+from calibration.curve import Curve
+from calibration.evidence import PARTS, Evidence
+from calibration.page import Markup
+from calibration.sheets import Shown
+from calibration.threshold import CONFIDENCE
 from inspectd.vision.bundle import Manifest, Member
 
-_TILE_PX = 260  # height and width of a picture in a sheet, three to a row of A4
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One picture of a sheet: uint8 pixels, heat map float32 [H,W] of its size, and its score at calibration."""
-
-    name: str
-    score: float
-    pixels: image.U8
-    heat: image.F32
+_LISTED = 20  # parts named in one table
+_HASHES = 200  # pictures whose sha256 is printed: two pages; those of more stand in report.json alone
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that the report tells; `manifest` is sealed, with its fingerprint."""
+    """All that the report shows: figures, pictures of the good parts with the highest scores and bad ones with the lowest."""
 
-    manifest: Manifest
-    number: int
-    warnings: Sequence[str]
-    good_scores: npt.NDArray[np.float64]
-    bad_scores: npt.NDArray[np.float64]
-    good: Sequence[Shown]  # highest scores first
-    bad: Sequence[Shown]  # lowest scores first
+    evidence: Evidence
+    good: Sequence[Shown]
+    bad: Sequence[Shown]
 
 
 def render(report: Report) -> bytes:
     """Return report.html."""
-    manifest = report.manifest
-    title = f"Calibration of {manifest.station}, {manifest.product}, bundle {report.number}"
-    parts = [_head(report), _warnings(report), _figures(report), _scores(report), *_sheets(report)]
-    parts += [_settings(manifest), _made_with(manifest), _data(manifest), _signature()]
-    return page.page(title, parts).encode()
+    evidence = report.evidence
+    manifest = evidence.manifest
+    title = f"Calibration of {manifest.station}, {manifest.product}, bundle {evidence.number}"
+    parts = [_head(evidence), _warnings(evidence), _figures(evidence), _expected(evidence), _scores(evidence)]
+    parts += [_told_apart(evidence), *_sheets(report), *_sizes(evidence), _learning(evidence.curve), _suspects(evidence)]
+    parts += [*_choice(evidence.choice), _settings(manifest), _made_with(manifest), _data(manifest), _signature(evidence)]
+    return page.page(title, parts, f"{title}, fingerprint {manifest.fingerprint}").encode()
 
 
-def _head(report: Report) -> Markup:
-    manifest = report.manifest
+def _head(evidence: Evidence) -> Markup:
+    manifest = evidence.manifest
     product = "" if manifest.product == "default" else f", product {manifest.product}"
-    return fill(
+    return page.fill(
         '<header><p class="soft">inspectd calibration report</p><h1>$station$product</h1>'
         '<p class="soft">Bundle $number, fingerprint <code>$fingerprint</code>, made $created</p></header>',
-        station=manifest.station, product=product, number=report.number, fingerprint=manifest.fingerprint,
+        station=manifest.station, product=product, number=evidence.number, fingerprint=manifest.fingerprint,
         created=manifest.created,
     )  # fmt: skip
 
 
-def _warnings(report: Report) -> Markup:
-    if not report.warnings:
+def _warnings(evidence: Evidence) -> Markup:
+    if not evidence.warnings:
         return page.items("warnings none", ["Nothing to warn of. Look at the sheets below before you sign."])
-    return page.items("warnings", report.warnings)
+    return page.items("warnings", evidence.warnings)
 
 
-def _figures(report: Report) -> Markup:
-    manifest = report.manifest
-    pairs = [("Threshold", f"{manifest.threshold:.4g}"), ("Good pictures", f"{len(report.good_scores):,}")]
-    pairs += [("Bad pictures", f"{len(report.bad_scores):,}")] if len(report.bad_scores) else []
-    names = {
-        "image_auroc": "Image AUROC",
-        "f1": "F1 at threshold",
-        "false_positives": "Good rejected",
-        "false_negatives": "Bad passed",
-    }
-    pairs += [(name, _number(manifest.metrics[key])) for key, name in names.items() if key in manifest.metrics]
+def _figures(evidence: Evidence) -> Markup:
+    metrics_ = evidence.manifest.metrics
+    pairs = [("Threshold", f"{evidence.manifest.threshold:.4g}"), ("Good pictures", f"{len(evidence.good.scores):,}")]
+    if count := len(evidence.bad.scores):
+        pairs += [("Bad pictures", f"{count:,}"), ("Bad ones that pass", f"{len(evidence.escaped)}")]
+    pairs.append((f"False rejects in {PARTS:,}", f"{PARTS * evidence.rejects.expected:.0f}"))
+    names = {"image_auroc": "Image AUROC", "f1": "F1 at threshold", "synthetic_smallest_px": "Found from (synthetic), px"}
+    pairs += [(name, _number(metrics_[key])) for key, name in names.items() if key in metrics_]
     return page.figures(pairs)
 
 
-def _scores(report: Report) -> Markup:
+def _expected(evidence: Evidence) -> Markup:
+    found = evidence.rejects
+    kind = "by the very bank that will judge" if evidence.exact else "each by a bank of the others, so this is an estimate"
+    rejects = (
+        f"Of {PARTS:,} good parts expect about {PARTS * found.expected:.0f} to be rejected, {CONFIDENCE:.0%} interval "
+        f"{PARTS * found.low:.0f} to {PARTS * found.high:.0f}: here it was {found.rejected} of {found.groups} "
+        f"(parts, or lots where the station file groups them), {kind}. More good pictures make the interval narrower."
+    )
+    told = [page.note(rejects)]
+    if evidence.band is not None:
+        told.append(page.note(f"Parts from {evidence.band:.4g} up to the threshold go to the rework lane (RECHECK)."))
+    if not len(evidence.bad.scores):
+        told.append(page.note(
+            "No bad parts were given, so what the station catches is not known. Keep every bad part that you find, and check "
+            "with inspectd evaluate."
+        ))  # fmt: skip
+        return page.section("What to expect on the line", *told)
+    return page.section("What to expect on the line", *told, *_escaped(evidence))
+
+
+def _escaped(evidence: Evidence) -> list[Markup]:
+    """Name the known defects that pass."""
+    passing, count, at = evidence.escaped, len(evidence.bad.scores), evidence.manifest.threshold
+    if not passing:
+        return [page.note(f"All {count} known bad parts are stopped.")]
+    rows = [(name, f"{score:.4g}", f"{score / at:.1%}") for name, score in passing[:_LISTED]]
+    more = f" The {_LISTED} with the lowest scores:" if len(passing) > _LISTED else ""
+    note = f"{len(passing)} of the {count} known bad parts pass: decide whether customers may get such parts.{more}"
+    return [page.note(note), page.table(("Bad part that passes", "Score", "Of the threshold"), rows)]
+
+
+def _scores(evidence: Evidence) -> Markup:
+    note = page.note(
+        "Good parts should lie left of the threshold, bad ones right of it: the wider the gap between them, the safer. Painted "
+        "defects are synthetic, many of them tiny, and need not all lie to the right."
+    )
     rows = [
-        (rule + (", active" if found.value == report.manifest.threshold else ""), f"{found.value:.5g}", found.how)
-        for rule, found in report.manifest.thresholds.items()
+        (rule + (", active" if rule == evidence.findings.rule else ""), f"{found.value:.5g}", found.how)
+        for rule, found in evidence.manifest.thresholds.items()
     ]
-    drawn = Markup(charts.histogram(report.good_scores, report.bad_scores, report.manifest.threshold))
-    return page.section("Scores and threshold", drawn, page.table(("Rule", "Threshold", "How it was found"), rows))
+    scores = Scores(evidence.good.scores, evidence.bad.scores, evidence.painted.scores.ravel())
+    drawn = Markup(charts.histogram(scores, evidence.manifest.threshold, evidence.band))
+    return page.section("Scores and threshold", note, drawn, page.table(("Rule", "Threshold", "How it was found"), rows))
+
+
+def _told_apart(evidence: Evidence) -> Markup:
+    """Draw ROC and precision over recall, of known defects and of painted ones."""
+    pairs = {name: (evidence.good.scores, scores) for name, scores in evidence.defective.items()}
+    if not pairs:
+        return Markup()
+    note = page.note(
+        "What any other threshold would do. Left: the nearer a line comes to the upper left corner, the more bad parts are "
+        "rejected for few good ones. Right: of what is rejected, how much is bad."
+    )
+    roc = {name: _line(metrics.roc(*both)) for name, both in pairs.items()}
+    precision = {name: _line(metrics.precision_recall(*both)) for name, both in pairs.items()}
+    shown = [
+        Panel("ROC", "share of good parts rejected", "share of bad parts rejected", roc, marked=False),
+        Panel("Precision and recall", "share of bad parts rejected", "bad ones among rejected", precision, marked=False),
+    ]
+    return page.section("How well bad parts are told from good ones", note, Markup(charts.drawing(shown)))
+
+
+def _line(found: metrics.Curve) -> Line:
+    thin = found.thinned()
+    return Line(thin.x.tolist(), thin.y.tolist())
 
 
 def _sheets(report: Report) -> list[Markup]:
-    note = fill(
-        "<p>$text</p>",
-        text="Each was scored by a bank that does not contain it. Maps: dark to 50% of the threshold, bright at 150%.",
+    at, band = report.evidence.manifest.threshold, report.evidence.band
+    good = page.note(
+        "Is each of these really good? If not, calibrate again without it (--drop). Is the bright place one that varies but "
+        "does not matter? Mask it. Each was scored by a bank that does not contain it. Maps: dark to 50% of the threshold, "
+        "bright from 150% on."
     )
-    sheets = [page.section("Good parts with the highest scores", note, _sheet(report.good, report.manifest.threshold))]
+    found = [page.section("Good parts with the highest scores", good, sheets.sheet(report.good, at, band))]
     if report.bad:
-        sheets.append(page.section("Bad parts with the lowest scores", _sheet(report.bad, report.manifest.threshold)))
-    return sheets
+        bad = page.note("Does the bright place of each map lie where the defect is? If not, the part is rejected by luck.")
+        found.append(page.section("Bad parts with the lowest scores", bad, sheets.sheet(report.bad, at, band)))
+    return found
 
 
-def _sheet(shown: Sequence[Shown], threshold: float) -> Markup:
-    return fill('<div class="sheet">$tiles</div>', tiles=page.join(_tile(one, threshold) for one in shown))
+def _sizes(evidence: Evidence) -> list[Markup]:
+    """Tell of which painted defects how many were found."""
+    sizes, metrics_ = evidence.painted.sizes, evidence.manifest.metrics
+    if not sizes:
+        return []
+    smallest, mm = metrics_.get("synthetic_smallest_px"), metrics_.get("synthetic_smallest_mm")
+    length = f"{smallest} px" + ("" if mm is None else f" ({float(mm):.3g} mm)")
+    found = "even of the largest, fewer than 95% were found" if smallest is None else f"from {length} on, 95% were found"
+    note = page.note(
+        f"Share of painted defects that the threshold rejects, by size: {found}. They are synthetic: they show how large a "
+        "defect must be at least, not how many real ones are caught."
+    )
+    rows = [
+        (kind, *(f"{float(metrics_[f'synthetic_recall.{kind}.{size}px']):.0%}" for size in sizes)) for kind in defects.KINDS
+    ]
+    table = page.table(("Kind", *(f"{size} px" for size in sizes)), rows)
+    return [page.section("Which sizes are found (synthetic)", note, table)]
 
 
-def _tile(shown: Shown, threshold: float) -> Markup:
-    picture = image.fit(image.rgb(shown.pixels), _TILE_PX, _TILE_PX)
-    heat = image.resize(image.warm(shown.heat / np.float32(threshold) - np.float32(0.5)), *picture.shape[:2])
-    data = base64.b64encode(image.encode_png(np.hstack([picture, heat]))).decode("ascii")
-    rejected = shown.score >= threshold
-    return fill(
-        '<figure><img alt="$name and its heat map" src="data:image/png;base64,$data">'
-        '<figcaption>$name<br><span class="$kind">$verdict</span> $score, $share of the threshold</figcaption></figure>',
-        name=shown.name, data=data, kind="fail" if rejected else "pass", verdict="FAIL" if rejected else "PASS",
-        score=f"{shown.score:.4g}", share=f"{shown.score / threshold:.1%}",
-    )  # fmt: skip
+def _learning(found: Curve | None) -> Markup:
+    title = "Would more good pictures help?"
+    if found is None:
+        return page.section(title, page.note(curve.told(found)))
+    note = page.note(
+        f"{curve.told(found)} The line shows the mean score of such parts, 100 being that of the most pictures; "
+        "bars show how it differs from fold to fold."
+    )
+    means, spreads = 100 * found.scores.mean(axis=0), 100 * found.scores.std(axis=0)
+    line = Line(list(map(float, found.pictures)), means.tolist(), spreads.tolist())
+    shown = Panel("", "pictures learnt from", "score of unseen good parts", {"good parts not learnt from": line})
+    return page.section(title, note, page.fill('<div class="half">$svg</div>', svg=Markup(charts.drawing([shown]))))
+
+
+def _suspects(evidence: Evidence) -> Markup:
+    odd, left_out = evidence.suspects, evidence.manifest.left_out
+    title = "Pictures to look at"
+    rows = [("scores far above the others", name) for name in odd.outliers[:_LISTED]]
+    rows += [("look like the same part", " = ".join(names)) for names in odd.alike[:_LISTED]]
+    rows += [("copy of another file", name) for name in odd.copies[:_LISTED]]
+    rows += [(f"left out: {one.why}", name) for name, one in list(left_out.items())[:_LISTED]]
+    if not rows:
+        return page.section(title, page.note("No picture stands out, none looks like another, none was left out."))
+    told = [page.note("All of them stand in report.json.")]
+    if again := [*odd.outliers, *(name for names in odd.alike for name in names[1:])]:
+        told.insert(0, page.note(f"To calibrate without them: inspectd calibrate … {findings.drop(again)}"))
+    return page.section(title, *told, page.table(("What", "Pictures"), rows))
+
+
+def _choice(choice: Choice | None) -> list[Markup]:
+    """Show what an automatic choice of settings tried."""
+    if choice is None:
+        return []
+    note = page.note(f"{choice.sure} Score: {choice.score} A part may take {choice.budget_ms:.0f} ms.")
+    head = ("Settings", "Score", "Interval", "ms a part", "")
+    return [page.section("How the settings were chosen", note, page.table(head, map(_tried, choice.tried)))]
+
+
+def _tried(one: Tried) -> tuple[str, ...]:
+    score = "not measured" if one.score is None else f"{one.score:.3f}"
+    interval = "" if one.low is None or one.high is None else f"{one.low:.3f} to {one.high:.3f}"
+    return one.settings, score, interval, f"{one.ms:.1f}", one.fate
 
 
 def _settings(manifest: Manifest) -> Markup:
-    rows = [
-        ("camera picture", f"{manifest.picture.camera_px[1]} x {manifest.picture.camera_px[0]} {manifest.picture.pixel_format}")
-    ]
-    rows.append(
-        ("roi", "whole picture" if manifest.picture.roi is None else "x {}, y {}, {} x {}".format(*manifest.picture.roi))
-    )
-    rows += [("mask, sha256", manifest.picture.mask_sha256)] if manifest.picture.mask_sha256 else []
+    picture = manifest.picture
+    rows = [("camera picture", f"{picture.camera_px[1]} x {picture.camera_px[0]} {picture.pixel_format}")]
+    rows.append(("roi", "whole picture" if picture.roi is None else "x {}, y {}, {} x {}".format(*picture.roi)))
+    rows += [("mask, sha256", picture.mask_sha256)] if picture.mask_sha256 else []
     for member in manifest.members:
-        layers = ", ".join(str(layer) for layer in member.layers)
-        score = f"{member.score} {member.power:g}" if member.score == "power_mean" else member.score
-        score += f", sigma {member.sigma:g} patches" if member.score in ("power_mean", "smoothed_max") else ""
-        rows += [
-            ("method", f"{member.method}, score {score}, {member.normalisation} standardisation"),
-            ("backbone", f"{member.backbone_name}, layers {layers}, averaged over {member.patch} x {member.patch}"),
-            ("backbone graph, sha256", member.backbone),
-            ("input", _input(member)),
-        ]
+        rows += _member(member)
         if len(manifest.members) > 1:
             rows.append(("share in the score", f"weight {member.weight:g}, in units of {member.scale:.4g}"))
     rows += [(f"{ref.role}, {ref.dtype} {list(ref.shape)}, sha256", ref.sha256) for ref in manifest.arrays]
     return page.section("Settings", page.table((), [*rows, ("seed", str(manifest.seed))]))
+
+
+def _member(member: Member) -> list[tuple[str, str]]:
+    layers = ", ".join(str(layer) for layer in member.layers)
+    score = f"{member.score} {member.power:g}" if member.score == "power_mean" else member.score
+    score += f", sigma {member.sigma:g} patches" if member.score in ("power_mean", "smoothed_max") else ""
+    return [
+        ("method", f"{member.method}, score {score}, {member.normalisation} standardisation"),
+        ("backbone", f"{member.backbone_name}, layers {layers}, averaged over {member.patch} x {member.patch}"),
+        ("backbone graph, sha256", member.backbone),
+        ("input", _input(member)),
+    ]
 
 
 def _input(member: Member) -> str:
@@ -157,13 +255,23 @@ def _made_with(manifest: Manifest) -> Markup:
 
 
 def _data(manifest: Manifest) -> Markup:
-    note = fill("<p>sha256 of all $count pictures, first 16 digits; whole in manifest.json.</p>", count=len(manifest.pictures))
-    return page.section("Pictures", note, page.hashes((name, sha256[:16]) for name, sha256 in manifest.pictures.items()))
+    """List the pictures' hashes, and one of all: that of what `sha256sum` prints of the files, in the order listed."""
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in manifest.pictures.items())
+    whole = hashlib.sha256(lines.encode()).hexdigest()
+    told = f"{len(manifest.pictures):,} pictures; sha256 of their list, as sha256sum prints it: {whole}."
+    if len(manifest.pictures) > _HASHES:
+        return page.section("Pictures", page.note(f"{told} Every picture's own stands in report.json."))
+    listed = page.hashes((name, sha256[:16]) for name, sha256 in manifest.pictures.items())
+    return page.section("Pictures", page.note(f"{told} First 16 digits of each; whole in report.json."), listed)
 
 
-def _signature() -> Markup:
-    cells = page.join(fill("<div>$what</div>", what=what) for what in ("Name", "Signature", "Date"))
-    return fill('<div class="sign">$cells</div>', cells=cells)
+def _signature(evidence: Evidence) -> Markup:
+    cells = page.join(page.fill("<div>$what</div>", what=what) for what in ("Name", "Signature", "Date"))
+    return page.fill(
+        '<section class="release"><h2>Release</h2><p>I have read the warnings and looked at the sheets. Bundle $number of '
+        '$station, fingerprint <code>$fingerprint</code>, may judge parts.</p><div class="sign">$cells</div></section>',
+        number=evidence.number, station=evidence.manifest.station, fingerprint=evidence.manifest.fingerprint, cells=cells,
+    )  # fmt: skip
 
 
 def _number(value: float | str) -> str:

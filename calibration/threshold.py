@@ -103,6 +103,30 @@ def full_recall(good: ArrayLike, groups: Sequence[str], bad: ArrayLike, seed: in
     return _labelled(metrics.full_recall, "highest threshold that rejects every known defect,", good, groups, bad, seed)
 
 
+@dataclass(frozen=True)
+class Rejects:
+    """How many of some good groups a threshold rejects; the share of further ones to expect, and its interval of 95 %."""
+
+    rejected: int
+    groups: int
+    expected: float
+    low: float
+    high: float
+
+
+def rejects(scores: ArrayLike, groups: Sequence[str], at: float) -> Rejects:
+    """Work out what share of good groups a threshold will reject, from scores [n] of good parts and the group of each.
+
+    The interval is Clopper and Pearson's (1934). Where the threshold lies just above a good score, its upper end and the
+    share to expect are those of Wilks' distribution, as above.
+    """
+    highest = _by_group(scores, groups)
+    n, k, tail = len(highest), int((highest >= at).sum()), (1 - CONFIDENCE) / 2
+    low = _rate_of(n, k - 1, 1 - tail) if k else 0.0
+    high = _rate_of(n, k, tail) if k < n else 1.0
+    return Rejects(k, n, (k + 1) / (n + 1), low, high)
+
+
 def share_of(percent: str) -> float:
     """Read `5%`."""
     return float(percent.removesuffix("%")) / 100
@@ -213,6 +237,18 @@ def _binomial(n: int, k: int, p: float) -> float:
     """Return P(Bin(n, p) = k), 0 < p < 1."""
     ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
     return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+def _rate_of(n: int, k: int, probability: float) -> float:
+    """Return the rate p at which P(Bin(n, p) <= k) is the probability, 0 <= k < n: it falls as p rises."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        if sum(_binomial(n, i, middle) for i in range(k + 1)) > probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
 def _percent_up(groups: int) -> str:

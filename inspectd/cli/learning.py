@@ -44,14 +44,19 @@ def calibrate(
         return build.calibrate(config, station, product, good, bad, state, asked, bars)
 
 
-def options(config: Config, rule: str | None, max_false_reject: str | None, holdout: float | None) -> "Options":
+def options(
+    config: Config, rule: str | None, max_false_reject: str | None, holdout: float | None, drop: Sequence[str] = (),
+    skip_bad: bool = False,
+) -> "Options":  # fmt: skip
     """Turn what was typed into the options of a calibration; BadInput if a share is none."""
     from calibration.job import Options
 
     if holdout is not None and not 0.05 <= holdout <= 0.5:
         raise BadInput(f"--holdout: expected a share from 0.05 to 0.5, got {holdout:g}")
     threads, share = config.line.workers.threads, _share(max_false_reject)
-    return Options(threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share)
+    return Options(
+        threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share, drop=drop, skip_bad=skip_bad
+    )  # fmt: skip
 
 
 def judging(which: str | None, settings: Sequence[str], **chosen: Any) -> Ensemble | Method:
@@ -106,6 +111,7 @@ def show(result: "CalibrationResult") -> None:
             if "." not in name  # a figure for each kind and size stands in the manifest
         )
     )
+    screen.say(result.learning)
     screen.say("time: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items()))
     screen.say(f"report: {result.report}")
 

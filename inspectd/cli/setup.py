@@ -40,6 +40,13 @@ Holdout = Annotated[
     float | None,
     option("--holdout", "SHARE", "Do not learn from this share of the good parts, like 0.2; find the threshold by them."),
 ]
+Drop = Annotated[
+    list[str] | None,
+    option("--drop", "FILE", "Leave out this good picture, by its file name; again for each. Reports name those to look at."),
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out files that are no sound pictures, instead of refusing them all.")
+]
 Auto = Annotated[
     bool | None,
     typer.Option(
@@ -92,6 +99,8 @@ def calibrate(
     max_false_reject: MaxFalseReject = None,
     rule: RuleName = None,
     holdout: Holdout = None,
+    drop: Drop = None,
+    skip_bad: SkipBad = False,
     auto: Auto = None,
     budget_ms: BudgetMs = None,
     no_activate: NoActivate = False,
@@ -115,7 +124,7 @@ def calibrate(
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     product = options.product(options.station(loaded, station), product)
-    asked = learning.options(loaded, rule, max_false_reject, holdout)
+    asked = learning.options(loaded, rule, max_false_reject, holdout, drop or (), skip_bad)
     settled = loaded
     if choosing.wanted(loaded, station, auto, budget_ms):
         settled, asked = choosing.settle(loaded, station, product, good, bad, where.state, asked, budget_ms)

@@ -92,6 +92,13 @@ class PictureSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         return (self.roi[3], self.roi[2]) if self.roi else self.camera_px
 
 
+class LeftOut(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A picture of the folders that calibration did not use."""
+
+    sha256: str  # of the file; empty: it could not be read
+    why: str
+
+
 RECHECK, PIXEL = "recheck", "pixel"  # in a manifest's thresholds: no rules, but where a band and outlines begin
 
 
@@ -137,6 +144,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     seed: int = 0
     versions: dict[str, str] = field(default_factory=dict)  # of libraries, processor type, thread count
     pictures: dict[str, str] = field(default_factory=dict)  # calibration picture -> sha256
+    left_out: dict[str, LeftOut] = field(default_factory=dict)  # picture -> why it is not among them
     metrics: dict[str, float | int | str] = field(default_factory=dict)
     arrays: tuple[ArrayRef, ...] = ()
     golden_sha256: str = ""

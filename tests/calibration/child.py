@@ -1,7 +1,7 @@
-"""A calibration in a process of its own: python -m tests.calibration.child DIR MEMORY [STAGE].
+"""A calibration in a process of its own: python -m tests.calibration.child DIR MEMORY [STAGE [SIGNAL]].
 
-DIR holds good/ and gets state/. Patch vectors stay in memory up to MEMORY bytes. It kills itself as -9 does in the middle of
-STAGE, if one is given; else it prints what was told, and the bytes of memory that it took at most.
+DIR holds good/ and gets state/. Patch vectors stay in memory up to MEMORY bytes. It sends itself SIGNAL, by default 9, in the
+middle of STAGE, if one is given; else it prints what was told, and the bytes of memory that it took at most.
 """
 
 import os
@@ -13,23 +13,24 @@ from pathlib import Path
 
 from calibration import build, memory
 from calibration.job import Options
+from inspectd.errors import InspectdError
 from inspectd.station.schema import Method
 from inspectd.station.state import StateDir
 from tests.calibration import parts
 
 
 class Told:
-    """A progress that prints notes, and kills its process in a stage."""
+    """A progress that prints notes, and sends its process a signal in a stage."""
 
-    def __init__(self, deadly: str) -> None:
-        self._deadly = deadly
+    def __init__(self, deadly: str, number: int) -> None:
+        self._deadly, self._number = deadly, number
 
     def stage(self, name: str, total: int) -> Callable[[int], None]:
-        """Begin a stage; the deadly one ends with the first step."""
+        """Begin a stage; the signal comes with the first step of the deadly one."""
 
         def advance(_done: int) -> None:
             if name == self._deadly:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._number)
 
         return advance
 
@@ -38,14 +39,18 @@ class Told:
         print(text)
 
 
-def main(directory: Path, limit: int, deadly: str = "") -> None:
-    """Calibrate."""
+def main(directory: Path, limit: int, deadly: str = "", number: int = signal.SIGKILL) -> None:
+    """Calibrate; an error is printed, and is the exit code."""
     build.MEMORY = memory.MEMORY = limit  # type: ignore[misc]
     config = parts.config(directory, method=Method(bank=1000, input_px=160))
     state = StateDir(directory / "state")
-    made = build.calibrate(config, "lid", "default", directory / "good", None, state, Options(), Told(deadly))
+    try:
+        made = build.calibrate(config, "lid", "default", directory / "good", None, state, Options(), Told(deadly, number))
+    except InspectdError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
     print(made.fingerprint, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:4], *map(int, sys.argv[4:]))

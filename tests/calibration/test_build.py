@@ -1,5 +1,6 @@
 """Calibration gives a bundle that a worker takes, the same for the same inputs, or an error and nothing else."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -53,7 +54,7 @@ def test_a_bundle_comes_out_that_a_worker_takes_and_that_tells_good_from_bad(tmp
     assert [r.label for r in bad] == ["FAIL"] * 10
     graph = f"backbones/{detector.backbone.sha256}.onnx"
     bundle = f"stations/lid/default/bundles/{result.number}"
-    names = ("bank.npy", "channel_mean.npy", "channel_scale.npy", "golden.npz", "manifest.json", "report.html")
+    names = ("bank.npy", "channel_mean.npy", "channel_scale.npy", "golden.npz", "manifest.json", "report.html", "report.json")
     assert files(state) == [graph, *(f"{bundle}/{name}" for name in names)]
     assert result.report.read_bytes().startswith(b"<!DOCTYPE html>")
     assert result.rule == "max_false_reject"
@@ -317,11 +318,64 @@ def test_every_stage_ends_where_it_said_it_would(tmp_path: Path, state: StateDir
         "patch vectors": [24, 24],
         "scores of good parts": [524, 524],
         "bank": [100, 100],
+        "learning curve": [10, 10],
         "scores of bad parts": [4, 4],
         "heat maps of good parts": [24, 24],
         "synthetic defects": [120, 120],
         "bundle and report": [1, 1],
     }
+
+
+def test_what_stands_out_is_named_and_can_be_left_out(tmp_path: Path, state: StateDir) -> None:
+    """A good part taken twice and a bad one among the good: both are told with the options that leave them out, and do."""
+    good = parts.good_folder(tmp_path / "good", 24)
+    again = np.random.default_rng(0).integers(0, 2, (64, 64), np.uint8) + parts.part(3)
+    parts.write(good, {"again.png": again, "bad.png": np.full((64, 64), 250, np.uint8)})
+    first = run(tmp_path, state)
+    assert any("bad.png" in told and "--drop good/bad.png" in told for told in first.warnings)
+    assert any("good/0003.png = good/again.png" in told and "--drop good/again.png" in told for told in first.warnings)
+    second = run(tmp_path, state, options=Options(threads=1, drop=("good/bad.png", "again.png")))
+    assert not any("--drop" in told for told in second.warnings)
+    manifest = bundles.read(second.directory).manifest
+    assert set(manifest.left_out) == {"good/bad.png", "good/again.png"}
+    assert len(manifest.pictures) == 24
+    assert second.fingerprint != first.fingerprint
+
+
+def test_report_and_its_figures_say_what_the_manifest_says(tmp_path: Path, state: StateDir) -> None:
+    """report.json has the fingerprint, every score and the learning curve; what is said on the terminal is its verdict."""
+    result = run(tmp_path, state, bad=parts.bad_folder(tmp_path / "bad"))
+    found = json.loads((result.directory / "report.json").read_bytes())
+    assert found["fingerprint"] == result.fingerprint
+    assert found["warnings"] == result.warnings
+    assert [len(found["scores"][kind]) for kind in ("good", "bad")] == [24, 4]
+    assert found["learning_curve"]["verdict"] == result.learning
+    assert found["learning_curve"]["pictures"] == [5, 10, 19]
+
+
+def test_one_picture_or_the_same_one_again_and_again_is_too_few(tmp_path: Path, state: StateDir) -> None:
+    """Told as what it is, before anything is computed: copies count once."""
+    watch, good = Watch(), tmp_path / "good"
+    parts.good_folder(good, 1)
+    with pytest.raises(NotEnoughPictures, match="5 folds, got 1 in 1 good pictures"):
+        run(tmp_path, state, progress=watch)
+    parts.write(good, {f"copy{i}.png": parts.part(0) for i in range(20)})
+    with pytest.raises(NotEnoughPictures, match=r"got 1 in 21 good pictures .copies of a picture"):
+        run(tmp_path, state, progress=watch)
+    assert list(watch.stages) == ["pictures"]
+    assert files(state) == []
+
+
+def test_a_corrupt_picture_is_skipped_where_that_was_asked_for(tmp_path: Path, state: StateDir) -> None:
+    """It is named in the first warning and in the manifest; without the option nothing is written."""
+    good = parts.good_folder(tmp_path / "good", 24)
+    (good / "0011.png").write_bytes((good / "0011.png").read_bytes()[:100])
+    with pytest.raises(BadImages, match=r"0011\.png"):
+        run(tmp_path, state)
+    assert files(state) == []
+    result = run(tmp_path, state, options=Options(threads=1, skip_bad=True))
+    assert result.warnings[0] == "1 files are no sound pictures and were skipped: good/0011.png."
+    assert list(bundles.read(result.directory).manifest.left_out) == ["good/0011.png"]
 
 
 def test_a_picture_that_changes_while_calibrating_stops_it(tmp_path: Path, state: StateDir) -> None:

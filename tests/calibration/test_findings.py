@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from calibration import findings
-from calibration.findings import Good, Named
+from calibration.findings import Good, Named, Suspects
 from inspectd.errors import NotEnoughPictures
 
 NONE = np.zeros(0)
+NOTHING = Suspects([], [], [])
 
 
 def names(count: int, prefix: str = "good") -> list[str]:
@@ -65,8 +66,8 @@ def test_a_known_defect_in_the_recheck_band_does_not_pass() -> None:
     good, bad = Named(np.linspace(1, 2, 400), names(400)), Named(np.array([1.2]), names(1, "bad"))
     wide, narrow = (findings.find(parts(good.scores), bad.scores, "max_false_reject", 0.02, band) for band in (0.5, 0.9))
     assert wide.passes_below == pytest.approx(0.5 * wide.active.value)
-    assert not any("known defects pass" in told for told in findings.warnings(wide, good, bad, [], 0))
-    assert "1 of 1 known defects pass" in findings.warnings(narrow, good, bad, [], 0)[0]
+    assert not any("known defects pass" in told for told in findings.warnings(wide, good, bad, NOTHING, 0))
+    assert "1 of 1 known defects pass" in findings.warnings(narrow, good, bad, NOTHING, 0)[0]
 
 
 def test_a_band_that_would_lie_above_the_threshold_is_none_and_is_told() -> None:
@@ -99,18 +100,22 @@ def test_figures_are_those_that_the_labels_allow() -> None:
 
 
 def test_escaped_defects_are_told_first_lowest_score_first() -> None:
-    """Then blind golden pictures, poor separation, odd good parts, copies."""
+    """Then blind golden pictures, poor separation, odd good parts, those that look alike, copies."""
     good = Named(np.append(np.linspace(1, 2, 40), 9.0), names(41))
     bad = Named(np.array([1.9, 1.2, 4.0]), names(3, "bad"))
     found = findings.find(parts(good.scores), bad.scores, "f1", "best")
     value = found.active.value
-    told = findings.warnings(found, good, bad, ["good/7.png"], 2)
+    odd = findings.suspects(good, [["good/1.png", "good/2.png"], ["good/3.png", "good/7.png"]], ["good/7.png"])
+    told = findings.warnings(found, good, bad, odd, 2)
     if value > 1.9:
         assert told[0].startswith("2 of 3 known defects pass")
         assert "bad/1.png, bad/0.png" in told[0]
     assert ["known defects pass" in told[0], "2 of the golden" in told[1], "AUROC" in told[2]] == [True] * 3
     assert "far above all others: good/40.png" in told[3]
-    assert "copies of others and support nothing: good/7.png" in told[4]
+    assert "--drop good/40.png." in told[3]
+    assert "1 good pictures look like others, as of the same part: good/1.png = good/2.png." in told[4]
+    assert "--drop good/2.png." in told[4]
+    assert "copies of others and support nothing: good/7.png" in told[5]
 
 
 def test_a_clean_set_gives_no_warning() -> None:
@@ -118,24 +123,26 @@ def test_a_clean_set_gives_no_warning() -> None:
     good = Named(np.linspace(1, 2, 149), names(149))
     bad = Named(np.linspace(5, 6, 10), names(10, "bad"))
     found = findings.find(parts(good.scores), bad.scores, "f1", "best")
-    assert findings.warnings(found, good, bad, [], 0) == []
+    assert findings.warnings(found, good, bad, findings.suspects(good, [], []), 0) == []
     alone = findings.find(parts(good.scores, exact=True), NONE, "max_false_reject", "best")
-    assert findings.warnings(alone, good, Named(NONE, []), [], 0) == []
+    assert findings.warnings(alone, good, Named(NONE, []), NOTHING, 0) == []
 
 
 def test_what_good_parts_alone_do_not_promise_is_told() -> None:
     """Too few groups for 2 %, and cross-fitted scores: both."""
     good = Named(np.linspace(1, 2, 40), names(40))
     found = findings.find(parts(good.scores), NONE, "max_false_reject", "best")
-    told = findings.warnings(found, good, Named(NONE, []), [], 0)
+    told = findings.warnings(found, good, Named(NONE, []), NOTHING, 0)
     assert len(told) == 2
     assert "Up to 7.2% of good parts may be rejected: 40 groups of good pictures; 149 would support 2%, 299" in told[0]
     assert "estimate" in told[1]
 
 
 def test_long_lists_of_names_are_cut() -> None:
-    """Five names and how many more."""
+    """Five names and how many more; in a command line too, where names stay one word each."""
     good = Named(np.linspace(1, 2, 40), names(40))
     found = findings.find(parts(good.scores, exact=True), NONE, "max_false_reject", "best")
-    told = findings.warnings(found, good, Named(NONE, []), names(9), 0)
+    told = findings.warnings(found, good, Named(NONE, []), Suspects([], [], names(9)), 0)
     assert any("good/4.png and 4 more." in one for one in told)
+    assert findings.drop(["good/a b.png"]) == "--drop 'good/a b.png'"
+    assert findings.drop(names(9)).endswith("--drop good/4.png …")

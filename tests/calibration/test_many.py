@@ -105,8 +105,10 @@ def test_the_estimate_told_first_holds_for_the_whole_process(limit: int, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "stage", ["pictures", "patch vectors", "coresets", "scores of good parts", "bank", "bundle and report"]
-)
+    "stage",
+    ["pictures", "patch vectors", "coresets", "scores of good parts", "bank", "learning curve", "synthetic defects",
+     "bundle and report"],
+)  # fmt: skip
 def test_a_calibration_killed_at_any_stage_leaves_the_active_bundle_untouched(stage: str, tmp_path: Path) -> None:
     """kill -9 in its middle: no new bundle, `current` as before, and the next calibration takes away what it left."""
     parts.write(tmp_path / "good", {f"{i:03}.png": np.asarray(parts.part(i, 96)) for i in range(20)})
@@ -123,3 +125,13 @@ def test_a_calibration_killed_at_any_stage_leaves_the_active_bundle_untouched(st
     again = build.calibrate(parts.config(tmp_path), "lid", "default", tmp_path / "good", None, state, Options())
     assert again.fingerprint == made.fingerprint
     assert {path.name for path in state.root.iterdir()} == {"backbones", "stations"}
+
+
+@pytest.mark.parametrize("stage", ["pictures", "patch vectors", "scores of good parts", "learning curve", "synthetic defects"])
+def test_a_real_ctrl_c_in_any_stage_leaves_the_state_as_it_was(stage: str, tmp_path: Path) -> None:
+    """SIGINT while threads are at work, vectors on disk: exit code 130, the reason, and not a file more or less."""
+    parts.write(tmp_path / "good", {f"{i:03}.png": np.asarray(parts.part(i, 96)) for i in range(20)})
+    ended = child(tmp_path, 0, stage, str(int(signal.SIGINT)))
+    assert ended.returncode == Interrupted.exit_code, ended.stderr
+    assert "nothing was written" in ended.stderr
+    assert list((tmp_path / "state").rglob("*")) == []

@@ -11,7 +11,7 @@ from PIL import Image
 from calibration import pictures
 from calibration.progress import Silent
 from inspectd import image
-from inspectd.errors import BadImage, BadImages
+from inspectd.errors import BadImage, BadImages, BadInput
 from inspectd.picture_file import Cut
 
 
@@ -110,7 +110,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def test_problems_of_both_folders_come_together(tmp_path: Path) -> None:
     """A bad part that is a copy of a good one, a bad part of another size, a good one that is none: three problems."""
     good, bad = folders(tmp_path)
-    assert [len(found) for found in vars(gathered(good, bad)).values()] == [3, 1, 0]
+    assert [len(found) for found in vars(gathered(good, bad)).values()] == [3, 1, 0, 0]
     grey(bad / "copy.png", seed=1)
     grey(bad / "small.png", 16, 16)
     (good / "note.png").write_text("hello")
@@ -128,6 +128,55 @@ def test_copies_of_a_picture_share_a_group_and_are_told(tmp_path: Path) -> None:
     found = gathered(good, None)
     assert [s.group for s in found.good] == ["0.png", "1.png", "2.png", "1.png"]
     assert found.repeated == ["good/9.png"]
+
+
+def test_dropped_pictures_are_left_out_and_recorded(tmp_path: Path) -> None:
+    """Named as a report names them, by the file alone, or with their folder; with their hash, and never read as pictures."""
+    good, bad = folders(tmp_path)
+    (good / "4.png").write_text("no picture")
+    files = pictures.listed(good, bad, ["good/0.png", str(good / "1.png"), "4.png"])
+    found = pictures.gather(files, None, Silent())
+    assert [sample.name for sample in found.good] == ["good/2.png"]
+    assert {name: one.why for name, one in found.left_out.items()} == dict.fromkeys(
+        ("good/0.png", "good/1.png", "good/4.png"), "dropped by --drop"
+    )
+    assert found.left_out["good/1.png"].sha256 == hashlib.sha256((good / "1.png").read_bytes()).hexdigest()
+    assert pictures.skipped(found) == []
+
+
+def test_a_name_to_drop_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Every such name: a slip of the pen must not let a bad part in. A file of another folder is none of this one's."""
+    good, bad = folders(tmp_path)
+    with pytest.raises(BadInput, match=r"--drop: expected names of pictures in .*good, got 7\.png, elsewhere/0\.png; check"):
+        pictures.listed(good, bad, ["0.png", "7.png", "elsewhere/0.png"])
+
+
+def test_what_is_no_sound_picture_is_skipped_only_on_request(tmp_path: Path) -> None:
+    """It is named, with its hash and what is wrong with it; a picture of another size is still refused."""
+    good, bad = folders(tmp_path)
+    (good / "1.png").write_bytes((good / "1.png").read_bytes()[:60])
+    files = pictures.listed(good, bad)
+    with pytest.raises(BadImages, match=r"1\.png"):
+        pictures.gather(files, None, Silent())
+    found = pictures.gather(files, None, Silent(), skip_bad=True)
+    assert [sample.name for sample in found.good] == ["good/0.png", "good/2.png"]
+    assert list(found.left_out) == ["good/1.png"]
+    assert found.left_out["good/1.png"].why.startswith("expected ")
+    assert len(found.left_out["good/1.png"].sha256) == 64
+    assert pictures.skipped(found) == ["1 files are no sound pictures and were skipped: good/1.png."]
+    grey(good / "large.png", 64, 96)
+    with pytest.raises(BadImages) as caught:
+        pictures.gather(pictures.listed(good, bad), None, Silent(), skip_bad=True)
+    assert [Path(p.file).name for p in caught.value.problems] == ["large.png"]
+
+
+def test_a_folder_of_nothing_but_unsound_pictures_is_refused_even_so(tmp_path: Path) -> None:
+    """All are named."""
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_text("no picture")
+    with pytest.raises(BadImages) as caught:
+        pictures.gather(pictures.listed(tmp_path, None), None, Silent(), skip_bad=True)
+    assert len(caught.value.problems) == 2
 
 
 def test_groups_come_from_the_file_name(tmp_path: Path) -> None:

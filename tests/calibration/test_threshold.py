@@ -65,6 +65,30 @@ def test_the_part_at_the_threshold_passes() -> None:
     assert (scores >= found.value).sum() == 0
 
 
+@given(st.integers(1, 400), st.data())
+@settings(deadline=None, max_examples=40)
+def test_the_interval_of_rejects_is_clopper_and_pearson_s(count: int, data: st.DataObject) -> None:
+    """As scipy has it from the beta distribution; the share to expect lies inside."""
+    rejected = data.draw(st.integers(0, count))
+    scores = np.r_[np.ones(rejected), np.zeros(count - rejected)]
+    found = threshold.rejects(scores, [str(i) for i in range(count)], 0.5)
+    exact = scipy.stats.binomtest(rejected, count).proportion_ci(0.95, "exact")
+    assert (found.rejected, found.groups) == (rejected, count)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+    assert found.low <= found.expected <= found.high
+
+
+def test_what_is_expected_of_a_promised_threshold_is_the_mean_of_wilks_distribution() -> None:
+    """Just above the rank-th of n good scores: Beta(rank, n - rank + 1), its mean and its upper end."""
+    scores = np.linspace(1, 2, 400)
+    groups = [str(i) for i in range(400)]
+    promised = threshold.max_false_reject(scores, groups, 0.02, exact=True)
+    found = threshold.rejects(scores, groups, promised.value)
+    wilks = scipy.stats.beta(promised.facts["rank"], 400 - promised.facts["rank"] + 1)
+    assert found.expected == pytest.approx(wilks.mean())
+    assert found.high == pytest.approx(wilks.ppf(0.975))
+
+
 def test_too_few_groups_are_refused_with_the_rate_they_support() -> None:
     """The message names how many are needed, how many came, and a rate that is granted when asked for."""
     scores, names = np.arange(100.0), [str(i) for i in range(100)]

@@ -215,6 +215,14 @@ def test_calibrate_on_a_folder_without_pictures_is_bad_input(line: Path) -> None
     assert StateDir(line / "state").bundles("flange") == []
 
 
+def test_a_picture_to_drop_that_is_not_there_is_bad_input(line: Path) -> None:
+    """A slip of the pen must not leave a bad part among the good ones."""
+    (line / "one.png").write_bytes(b"")
+    result = inspectd("calibrate", "flange", "--good", line, "--drop", "one.png", "--drop", "two.png")
+    assert result.exit_code == 2
+    assert f"--drop: expected names of pictures in {line}, got two.png" in result.stderr
+
+
 def test_ctrl_c_is_one_line_and_130(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No traceback for a key that people press on purpose."""
 

@@ -113,7 +113,10 @@ def test_calibration_writes_a_bundle_makes_it_active_and_tells_its_figures(line:
 
 def test_a_bundle_waits_until_it_is_activated(line: Line) -> None:
     """--no-activate leaves the first bundle in its place; activate changes it, and back."""
-    assert "inspectd activate flange 2" in line.ok("calibrate", "flange", "--good", "parts/train/good", "--no-activate")
+    calibrate = ("calibrate", "flange", "--good", "parts/train/good", "--drop", "0001.png", "--no-activate")
+    assert "inspectd activate flange 2" in line.ok(*calibrate)
+    report = json.loads((line.folder / "state/stations/flange/default/bundles/2/report.json").read_text())
+    assert list(report["left_out"]) == ["good/0001.png"]
     assert line.current()["bundle"] == 1
     line.ok("activate", "flange", 2)
     assert line.current()["bundle"] == 2
