@@ -16,7 +16,7 @@ from inspectd.station.schema import Method
 
 ROUNDS = (1, 2, 4)  # of painted defects, after which settings may leave
 _SCORE = (
-    "Score: the share of pairs, a painted defect and another good part, that are put in the right order (AUROC), over all "
+    "the share of pairs, a painted defect and another good part, that are put in the right order (AUROC), over all "
     "kinds and sizes alike. It compares settings of one station, and foretells little of real defects."
 )
 

@@ -54,7 +54,7 @@ def show(choice: "Choice") -> None:
     for one in choice.tried:
         table.add_row(*map(screen.cell, _row(one)))
     screen.show(table)
-    screen.say(choice.score)
+    screen.say(f"score: {choice.score}")
     screen.say(choice.sure)
 
 

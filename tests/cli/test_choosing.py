@@ -43,13 +43,13 @@ def test_what_is_shown_can_be_written_into_the_station_file(tmp_path: Path) -> N
 def test_the_table_shows_what_was_left_out_and_how_sure_the_choice_is(capsys: pytest.CaptureFixture[str]) -> None:
     """A setting over the budget has its time and no score."""
     rows = [Tried("lite2", 0.912, 0.881, 0.934, 24, "chosen"), Tried("lite0", None, None, None, 180, "over budget")]
-    choosing.show(Choice(rows, 120, "A share.", "Nobody was ahead."))
+    choosing.show(Choice(rows, 120, "a share.", "Nobody was ahead."))
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "settings, at most 120 ms a part",
         "settings score 95 % ms",
         "lite2 0.912 0.881 to 0.934 24 chosen",
         "lite0 180 over budget",
-        "A share.",
+        "score: a share.",
         "Nobody was ahead.",
     ]
