@@ -31,3 +31,8 @@ class Choice:
     budget_ms: float  # a part may take
     score: str
     sure: str
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The scores, as the manifest keeps them; what a part takes is this machine's, not the bundle's."""
+        return {f"auto_score.{one.settings}": one.score for one in self.tried if one.score is not None}

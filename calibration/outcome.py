@@ -102,7 +102,7 @@ def _manifest(job: Job, outcome: Outcome, seconds: dict[str, float]) -> Manifest
         versions=release.versions(job.options.threads),
         pictures={sample.name: sample.sha256 for sample in everything},
         left_out=outcome.pictures.left_out,
-        metrics=_metrics(outcome, job.station.mm_per_px),
+        metrics=_metrics(outcome, job.station.mm_per_px) | (job.options.choice.figures if job.options.choice else {}),
         created=clock.utc_text(clock.utc_ns()),
         timings=seconds,
     )

@@ -1,11 +1,13 @@
 """A station's settings, found from made parts: the right ones, the same ones again, or an error that says what to do."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from calibration import auto, grid, latency
 from calibration.auto import Chosen
+from calibration.build import calibrate
 from calibration.job import Options
 from calibration.progress import Progress, Silent
 from inspectd.errors import BadInput, Interrupted
@@ -104,6 +106,22 @@ def test_known_defects_have_their_say(tmp_path: Path, state: StateDir) -> None:
     assert helped.choice is not None
     gap = [one.choice.tried[0].score - one.choice.tried[1].score for one in (alone, helped)]
     assert abs(gap[1]) < abs(gap[0])
+
+
+def test_the_bundle_keeps_what_was_tried_and_is_the_same_again(tmp_path: Path, state: StateDir) -> None:
+    """Scores stand in the manifest and are part of the fingerprint; what a part takes on this machine is neither."""
+    prints = []
+    for ms in (20.0, 30.0):
+        found = choose(tmp_path, state)
+        assert found.choice is not None
+        rows = [dataclasses.replace(one, ms=ms) for one in found.choice.tried]
+        options = Options(threads=1, choice=dataclasses.replace(found.choice, tried=rows))
+        config = parts.config(tmp_path, method=found.method)
+        result = calibrate(config, "lid", "default", tmp_path / "good24", None, state, options)
+        told = {name: value for name, value in result.metrics.items() if name.startswith("auto_score.")}
+        assert told == {f"auto_score.{one.settings}": one.score for one in rows}
+        prints.append(result.fingerprint)
+    assert prints[0] == prints[1]
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path, state: StateDir) -> None:
