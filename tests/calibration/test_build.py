@@ -318,7 +318,7 @@ def test_every_stage_ends_where_it_said_it_would(tmp_path: Path, state: StateDir
         "patch vectors": [24, 24],
         "scores of good parts": [524, 524],
         "bank": [100, 100],
-        "learning curve": [10, 10],
+        "learning curve": [6, 6],
         "scores of bad parts": [4, 4],
         "heat maps of good parts": [24, 24],
         "synthetic defects": [120, 120],
