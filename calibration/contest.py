@@ -18,10 +18,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DRAWS = 400
-MARGIN = 0.01  # of figures, and
-ERRORS = 1.5  # standard errors of their difference: who wants to replace the favourite must be ahead by both
-LEAVE = 2.0  # times both behind the best: who is, can hardly win any more
-TIE = 0.005  # of figures: settings as good as each other
+# who is to replace the favourite must be ahead by this much of the figure, and by a standard error of the difference (the
+# rule of one standard error: Breiman et al. 1984); on real defects such differences were twice as large (DECISIONS)
+MARGIN = 0.005
+LEAVE = 3.0  # times both behind the best: who is, can hardly win any more
+NEAR = 0.01  # of figures: how far a choice may be from the best and still be a good one
 _REAL = 20  # as many real defects count as much as all painted ones
 
 
@@ -75,13 +76,13 @@ def winner(found: Sequence[Floats], ms: Sequence[float], favourite: int) -> int:
     best = found[_leader(found)]
     if not _ahead(best, found[favourite]):
         return favourite
-    return min((i for i, own in enumerate(found) if best[0] - own[0] <= TIE), key=lambda i: ms[i])
+    return min((i for i, own in enumerate(found) if best[0] - own[0] <= MARGIN), key=lambda i: ms[i])
 
 
 def sureness(found: Sequence[Floats], chosen: int) -> float:
-    """Return in which share of the draws nobody was ahead of the chosen one by more than the margin."""
+    """Return in which share of the draws nobody was ahead of the chosen one by more than NEAR."""
     best = np.max(found, axis=0)[1:]
-    return float(np.mean(best - found[chosen][1:] <= MARGIN))
+    return float(np.mean(best - found[chosen][1:] <= NEAR))
 
 
 def interval(figure: Floats) -> tuple[float, float]:
@@ -93,7 +94,7 @@ def interval(figure: Floats) -> tuple[float, float]:
 def _ahead(one: Floats, other: Floats, times: float = 1.0) -> bool:
     """Whether one is ahead of another by more than so many times the margin, and by more than noise."""
     by = one - other
-    return bool(by[0] > times * max(MARGIN, ERRORS * by[1:].std()))
+    return bool(by[0] > times * max(MARGIN, by[1:].std()))
 
 
 def _leader(found: Sequence[Floats]) -> int:

@@ -113,5 +113,5 @@ def _sure(result: Result) -> str:
     figures = [result.standings[i].figure for i in result.finished]
     share = contest.sureness(figures, result.finished.index(result.winner))
     why = "It is clearly better than the preferred one" if result.winner else "It is preferred, and no other was clearly better"
-    often = f"In {share:.0%} of {contest.DRAWS} other draws of the parts none was ahead of it by more than {contest.MARGIN:g}"
+    often = f"In {share:.0%} of {contest.DRAWS} other draws of the parts none was ahead of it by more than {contest.NEAR:g}"
     return f"{why}. {often}."

@@ -69,7 +69,7 @@ def test_the_favourite_wins_unless_another_is_clearly_better() -> None:
 def test_of_those_as_good_as_the_best_the_cheapest_wins() -> None:
     """Where the favourite is far behind."""
     far, best = figure(0.0), figure(2.0)
-    found = [far, best, best - contest.TIE / 2, best - 3 * contest.TIE]
+    found = [far, best, best - contest.MARGIN / 2, best - 3 * contest.MARGIN]
     assert contest.winner(found, [5.0, 40.0, 30.0, 10.0], favourite=0) == 2
 
 
