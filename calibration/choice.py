@@ -33,6 +33,6 @@ class Choice:
     sure: str
 
     @property
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float | str]:
         """The scores, as the manifest keeps them; what a part takes is this machine's, not the bundle's."""
         return {f"auto_score.{one.settings}": one.score for one in self.tried if one.score is not None}
