@@ -227,8 +227,10 @@ class _Connection(ServerRequestHandler):
             super().data_received(request)
 
     def handle_later(self) -> None:
-        """Answer in this turn of the loop. pymodbus would make a task and wake the loop for it, through a socket of its own:
-        most of a request's time, though nothing in it waits.
+        """Answer in this turn of the loop.
+
+        pymodbus would make a task and wake the loop for it, through a socket of its own: most of a request's time, though
+        nothing in it waits.
         """
         request = self.handle_request()  # type: ignore[no-untyped-call]
         with suppress(StopIteration):
