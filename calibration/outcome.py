@@ -102,17 +102,18 @@ def _manifest(job: Job, outcome: Outcome, seconds: dict[str, float]) -> Manifest
         versions=release.versions(job.options.threads),
         pictures={sample.name: sample.sha256 for sample in everything},
         left_out=outcome.pictures.left_out,
-        metrics=_metrics(outcome, job.station.mm_per_px) | (job.options.choice.figures if job.options.choice else {}),
+        metrics=_metrics(job, outcome),
         created=clock.utc_text(clock.utc_ns()),
         timings=seconds,
     )
 
 
-def _metrics(outcome: Outcome, mm_per_px: float | None) -> findings.Figures:
+def _metrics(job: Job, outcome: Outcome) -> findings.Figures:
     """Return the figures of merit at the active threshold; those of painted defects are called synthetic."""
+    tried = job.options.choice.figures if job.options.choice else {}
     good, at = outcome.learnt.good.scores, outcome.findings.active.value
     known = findings.figures(good, outcome.bad.scores, at) | outcome.findings.intervals
-    return known | synthetic.figures(outcome.drawn, good, at, mm_per_px)
+    return known | synthetic.figures(outcome.drawn, good, at, job.station.mm_per_px) | tried
 
 
 def _sheet(panel: Panel, samples: list[Sample], said: Opinions, order: Indices) -> list[Shown]:
