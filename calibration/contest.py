@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 DRAWS = 400
 # who is to replace the favourite must be ahead by this much of the figure, and by a standard error of the difference (the
-# rule of one standard error: Breiman et al. 1984); on real defects such differences were twice as large (DECISIONS)
+# rule of one standard error: Breiman et al. 1984); two were too many, real differences being as large (DECISIONS)
 MARGIN = 0.005
 LEAVE = 3.0  # times both behind the best: who is, can hardly win any more
 NEAR = 0.01  # of figures: how far a choice may be from the best and still be a good one
