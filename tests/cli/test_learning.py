@@ -80,7 +80,16 @@ def test_the_time_of_every_stage_is_printed(capsys: pytest.CaptureFixture[str], 
     """In their order, with tenths of seconds."""
     timings = {"pictures": 0.26, "patch vectors": 12.0}
     result = SimpleNamespace(
-        warnings=[], number=3, fingerprint="ab", threshold=1.5, rule="f1", how="so", metrics={}, timings=timings, report="r"
+        warnings=[],
+        number=3,
+        fingerprint="ab",
+        threshold=1.5,
+        rule="f1",
+        how="so",
+        metrics={},
+        timings=timings,
+        learning="more would help",
+        report="r",
     )
     learning.show(result)
     assert "time: pictures 0.3 s, patch vectors 12.0 s" in capsys.readouterr().out.splitlines()

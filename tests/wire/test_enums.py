@@ -7,7 +7,7 @@ def test_reason_codes_are_never_renumbered() -> None:
     """The codes stand in PLC programs: a new one is added behind, an old one keeps its number."""
     assert [reason.name for reason in sorted(Reason)] == [
         "NONE", "NO_FRAME", "OVERLOAD", "LOST", "RESTART", "LATE", "NO_BUNDLE", "WRONG_PICTURE", "BAD_SCORE", "GUARD",
-        "POISON", "BAD_PICTURE", "WRONG_BUNDLE", "RECHECK", "WORKER_ERROR", "STOPPED",
+        "POISON", "BAD_PICTURE", "WRONG_BUNDLE", "RECHECK", "WORKER_ERROR", "STOPPED", "MAINTENANCE",
     ]  # fmt: skip
     assert [int(reason) for reason in sorted(Reason)] == list(range(len(Reason)))
 

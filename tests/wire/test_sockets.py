@@ -171,8 +171,8 @@ def test_a_channel_that_can_be_watched_knows_whether_it_is(hubs: tuple[Hub, Hub]
         third.connect("tap", subject="washer")
         until(tap.watched, what="the first reader")
         assert hubs[0].wait(0) == set()  # what was taken in does not wake us again
-    send(tap, frame(1, (2, 2)), [bytes(4)])
-    assert receive(reader).message.key.seq == 1
+    heard = until(lambda: (tap.send(frame(1, (2, 2)), [bytes(4)]) and None) or reader.receive(), what="the other reader")
+    assert heard.message.key.seq == 1
     assert tap.watched()
     hubs[1].close()
     until(lambda: not tap.watched(), what="the last reader to be gone")
