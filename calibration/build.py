@@ -81,7 +81,7 @@ def _learn(job: Job, files: Files, graphs: Sequence[Path], work: Path, timed: Ti
     split = job.split([sample.group for sample in found.good])  # again: copies count once, and only their bytes tell them
     for extractor, (_, method) in zip(extractors, job.methods, strict=True):
         fitting.check_enough(split, extractor.patches, method)
-    memory.check(job, extractors, len(found.good), work, timed)
+    memory.check(job, extractors, len(found.good), work.parent, timed)
     pupils = _pupils(job, extractors, found.good, work, timed)
     learnt = ensemble.learn(pupils, split, job.station.seed, timed)
     drawn = curve.draw(pupils, learnt, split, job.station.seed, timed)

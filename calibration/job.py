@@ -18,7 +18,7 @@ from inspectd import image
 from inspectd.errors import BadImage, BadInput, ConfigError, Problem
 from inspectd.station import load
 from inspectd.station.document import Key
-from inspectd.station.schema import Config, Method, Station, Threshold
+from inspectd.station.schema import Config, Ensemble, Method, Station, Threshold
 from inspectd.vision import tiles
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import PictureSpec
@@ -75,9 +75,7 @@ class Job:
     @property
     def methods(self) -> list[tuple[Key, Method]]:
         """The members, each with the key of the station file under which it stands."""
-        members = self.station.method.members
-        single = isinstance(self.station.method, Method)
-        return [(("method",) if single else ("method", "members", str(i)), member) for i, member in enumerate(members)]
+        return keyed(self.station.method)
 
     def problem(self, key: Key, expected: str, got: str, hint: str = "") -> Problem:
         """Return what is wrong at a key of the station file, with its line."""
@@ -128,6 +126,12 @@ class Job:
             mask_sha256="" if mask is None else hashlib.sha256((self.file.parent / mask).read_bytes()).hexdigest(),
             mm_per_px=self.station.mm_per_px,
         )
+
+
+def keyed(method: Ensemble | Method) -> list[tuple[Key, Method]]:
+    """Return the members, each with the key of a station file under which it stands."""
+    single = isinstance(method, Method)
+    return [(("method",) if single else ("method", "members", str(i)), one) for i, one in enumerate(method.members)]
 
 
 def accept(config: Config, station: str, product: str, bad: Path | None, options: Options) -> Job:

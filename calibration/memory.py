@@ -5,15 +5,13 @@ An upper estimate of the arrays that are held at once, and of what libraries and
 
 import shutil
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from calibration import bank, stream
 from calibration.features import BATCH, MEMORY, Extractor, kept
-from calibration.job import Job
 from calibration.progress import Progress
 from inspectd.errors import ConfigError, Problem, StateError
 from inspectd.station.document import Key
@@ -39,21 +37,42 @@ class Size(NamedTuple):
     streamed: bool = False
 
 
-def check(job: Job, extractors: Sequence[Extractor], pictures: int, folder: Path, progress: Progress) -> None:
-    """Tell what a calibration takes; ConfigError for every member that does not fit beside those before it.
+class Asked(Protocol):
+    """What is to be learnt: its members with their keys, and how to say what is wrong with one of them."""
 
-    StateError if patch vectors that do not fit into memory do not fit into `folder` either.
+    @property
+    def methods(self) -> Sequence[tuple[Key, Method]]:
+        """The members, each with the key under which it stands."""
+        ...
+
+    def problem(self, key: Key, expected: str, got: str, hint: str = "") -> Problem:
+        """Return what is wrong at a key."""
+        ...
+
+
+def check(
+    asked: Asked, extractors: Sequence[Extractor], pictures: int, folder: Path, progress: Progress,
+    fitting: Callable[[Method, Size], int] | None = None,
+) -> None:  # fmt: skip
+    """Tell what learning takes; ConfigError for every member that does not fit beside those before it.
+
+    `fitting` says what a fit takes, by default `needed`. StateError if patch vectors that do not fit into memory do not fit
+    into `folder` either.
     """
-    free, problems, on_disk = available(), list[Problem](), 0
-    taken, spare = resident(), free - _beside(extractors, pictures, job.options.threads)
-    for extractor, (key, method) in zip(extractors, job.methods, strict=True):
+    free, problems, on_disk, threads = available(), list[Problem](), 0, max(one.threads for one in extractors)
+    taken, spare = resident(), free - _beside(extractors, pictures, threads)
+    for extractor, (key, method) in zip(extractors, asked.methods, strict=True):
         vectors = kept(pictures, extractor)
         streamed = vectors > MEMORY // len(extractors)
-        size = Size(pictures, extractor.patches, extractor.backbone.channels, job.options.threads, streamed)
-        needs, held = partial(needed, size=size), 0 if streamed else vectors
+        size = Size(pictures, extractor.patches, extractor.backbone.channels, threads, streamed)
+        held = 0 if streamed else vectors
+
+        def needs(one: Method, size: Size = size) -> int:
+            return (fitting or needed)(one, size)
+
         on_disk += vectors - held
         if held + needs(method) > spare:
-            problems.append(job.problem(*_too_large(key, method, needs, spare - held)))
+            problems.append(asked.problem(*_too_large(key, method, needs, spare - held)))
         spare -= held + needs(method)
     told = f"memory: at most about {gigabytes(taken + free - spare)}, {gigabytes(taken)} of it taken already"
     progress.note(f"{told}; {gigabytes(free)} are free")
@@ -110,8 +129,8 @@ def _check_disk(wanted: int, folder: Path, progress: Progress) -> None:
     progress.note(f"disk: about {gigabytes(wanted)} while it runs, of {gigabytes(free)} that are free")
     if wanted > free:
         raise StateError(
-            f"{folder.parent}: expected {gigabytes(wanted)} of free disk for patch vectors that do not fit into memory, got "
-            f"{gigabytes(free)}; free some, give a state directory on another disk (--state), or give fewer pictures"
+            f"{folder}: expected {gigabytes(wanted)} of free disk for patch vectors that do not fit into memory, got "
+            f"{gigabytes(free)}; free some, name another disk (--state, or TMPDIR for a benchmark), or give fewer pictures"
         )
 
 

@@ -60,11 +60,12 @@ class Bench:
         ]
 
     def measure(self, method: Ensemble | Method, shots: int | None = None) -> Figures:
-        """Return the figures of a method that learns from all good pictures, or from a few of them.
+        """Return the figures of a method that learns from all good pictures, or from a few of them; errors as of `check`.
 
         Keys as `evaluate`'s, at the F1-optimal threshold of each seed and category: means over the seeds and then over the
         categories, counts being added up over these; `spread` over the seeds; each category's in `by_category`.
         """
+        self.check(method, shots, self._progress)
         neighbours.use_threads(self._machine.threads)
         each = {one.name: [self._run(one, method, shots, seed) for seed in self._seeds] for one in self.categories}
         found = {
@@ -78,6 +79,10 @@ class Bench:
             "by_seed": seeds,
             "by_category": found,
         }
+
+    def check(self, method: Ensemble | Method, shots: int | None, progress: Progress) -> None:
+        """Refuse what cannot be measured: more pictures than there are, or what does not fit into the memory; BadInput."""
+        learnt.check(method, max(len(one.few(shots, 0)) for one in self.categories), self._machine, progress)
 
     def patches(self, method: Method) -> int:
         """Return how many good patches there are of a category, the smallest."""

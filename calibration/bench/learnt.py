@@ -10,13 +10,16 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from calibration import bank, ensemble, graphs
+from calibration import bank, ensemble, graphs, memory
 from calibration.ensemble import Panel, Pupil
 from calibration.evaluate import Seen
 from calibration.features import MEMORY, U8, Extractor, Features
-from calibration.job import Options
+from calibration.job import Options, keyed
+from calibration.memory import Size
 from calibration.pictures import Sample
 from calibration.progress import Progress
+from inspectd.errors import Problem
+from inspectd.station.document import Key
 from inspectd.station.schema import Ensemble, Method
 from inspectd.vision import member
 from inspectd.vision.backbone import Backbone
@@ -53,6 +56,30 @@ def extractor(method: Method, machine: Machine) -> Extractor:
     with tempfile.TemporaryDirectory() as work:
         opened = Backbone.open(Path(work) / f"{graphs.store(Path(work), graph)}.onnx", machine.threads)
     return Extractor(opened, method.size_px, stride=method.stride, tiling=method.tiling)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a benchmark is asked for: keys as in a station file, but no file."""
+
+    method: Method | Ensemble
+
+    @property
+    def methods(self) -> list[tuple[Key, Method]]:
+        return keyed(self.method)
+
+    def problem(self, key: Key, expected: str, got: str, hint: str = "") -> Problem:
+        return Problem("benchmark", None, ".".join(key), expected, got, hint)
+
+
+def check(method: Method | Ensemble, pictures: int, machine: Machine, progress: Progress) -> None:
+    """Tell what learning from so many pictures takes; errors as of `memory.check`, before anything is computed."""
+
+    def fitting(one: Method, size: Size) -> int:
+        return memory.needed(_within(one, size.pictures * size.patches), size)
+
+    sees = [extractor(one, machine) for one in method.members]
+    memory.check(_Asked(method), sees, pictures, Path(tempfile.gettempdir()), progress, fitting)
 
 
 def learn(method: Method | Ensemble, samples: Sequence[Sample], seed: int, machine: Machine, progress: Progress) -> Learnt:

@@ -15,6 +15,7 @@ from calibration import charts, graphs
 from calibration.bench.accuracy import Bench
 from calibration.charts import Line, Panel
 from calibration.evaluate import Figures
+from calibration.progress import Silent
 from inspectd.errors import BadInput
 from inspectd.station.schema import Ensemble, Method
 
@@ -82,7 +83,9 @@ def _ablation(what: str, method: Method, backbones: Path, bench: Bench) -> list[
 
 
 def run(bench: Bench, variants: Sequence[Variant]) -> list[Figures]:
-    """Measure each; what each is stands in its settings, and by name under `variant`."""
+    """Measure each, if all can be; what each is stands in its settings, and by name under `variant`."""
+    for one in variants:
+        bench.check(one.method, one.shots, Silent())
     return [{"variant": one.name, **bench.measure(one.method, one.shots)} for one in variants]
 
 

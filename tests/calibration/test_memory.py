@@ -109,7 +109,7 @@ def test_methods_without_a_bank_say_what_takes_less(
     kind: str, less: str, extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They have no share to name."""
-    monkeypatch.setattr(memory, "available", lambda: 10_000_000 + memory._beside([extractor], 100, 2))
+    monkeypatch.setattr(memory, "available", lambda: 10_000_000 + memory._beside([extractor], 100, 1))
     with pytest.raises(ConfigError, match=f"method.kind: expected what fits into 0.0061 GB.*got {kind}, about .*fewer {less}"):
         memory.check(asked(tmp_path, kind=kind), [extractor], 100, tmp_path, Watch())
 
@@ -117,8 +117,8 @@ def test_methods_without_a_bank_say_what_takes_less(
 def test_several_members_share_the_memory(extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that would fit alone does not fit beside another."""
     monkeypatch.setattr(Job, "methods", property(lambda _self: [(("method", "members", str(i)), METHOD) for i in range(2)]))
-    one = memory.needed(METHOD, Size(100, extractor.patches, 152, 2)) + 100 * 64 * 152 * 4
-    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one) + memory._beside([extractor] * 2, 100, 2))
+    one = memory.needed(METHOD, Size(100, extractor.patches, 152, 1)) + 100 * 64 * 152 * 4
+    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one) + memory._beside([extractor] * 2, 100, 1))
     with pytest.raises(ConfigError) as caught:
         memory.check(asked(tmp_path), [extractor, extractor], 100, tmp_path, Watch())
     assert [problem.key for problem in caught.value.problems] == ["method.members.1.bank"]

@@ -7,13 +7,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from calibration import memory
+from calibration.bench import study
 from calibration.bench.accuracy import Bench, accuracy
 from calibration.bench.learnt import Machine
 from calibration.progress import Silent
-from inspectd.errors import BadInput, NotEnoughPictures
+from inspectd.errors import BadInput, ConfigError, NotEnoughPictures
 from inspectd.station.schema import Ensemble, Weighted
 from tests.calibration import parts
-from tests.calibration.parts import METHOD
+from tests.calibration.parts import METHOD, Watch
 from tests.calibration.test_layout import mvtec
 
 
@@ -63,6 +65,23 @@ def test_no_seed_and_no_such_backbone_are_refused(tmp_path: Path) -> None:
         accuracy(root, seeds=())
     with pytest.raises(BadInput, match="expected one of lite0"):
         accuracy(root, method=msgspec.structs.replace(METHOD, backbone="lite9"))
+
+
+def test_what_takes_more_memory_than_there_is_is_refused_before_anything_is_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a calibration: told what it takes, then the share that would fit; a series of settings as a whole."""
+    monkeypatch.setattr(memory, "available", lambda: 3_000_000_000)
+    watch = Watch()
+    bench = Bench(mvtec(tmp_path), None, (0,), Machine(tmp_path, 1), watch)
+    stages = list(watch.stages)
+    wide = msgspec.structs.replace(METHOD, layers=tuple(range(11)), input_px=1600, bank="100%", patch=1)
+    with pytest.raises(ConfigError, match=r"^benchmark: method\..*, about \d+ GB"):
+        bench.measure(wide)
+    assert watch.notes[0].startswith("memory: at most about")
+    with pytest.raises(ConfigError):
+        study.run(bench, [study.Variant("", str(i), method) for i, method in enumerate((METHOD, wide))])
+    assert list(watch.stages) == stages
 
 
 def test_categories_are_learnt_apart_and_put_together(tmp_path: Path) -> None:
