@@ -42,7 +42,7 @@ class Category:
         if shots is None:
             return self.train
         if shots > len(self.train):
-            raise BadInput(f"shots: expected at most {len(self.train)}, the good pictures of {self.name}, got {shots}")
+            raise BadInput(f"--shots: expected at most {len(self.train)}, the good pictures of {self.name}, got {shots}")
         return [self.train[i] for i in np.random.default_rng(seed).permutation(len(self.train))[:shots]]
 
 

@@ -57,6 +57,16 @@ def test_shots_are_measured_one_by_one_into_rows_and_a_chart(bench: Bench, tmp_p
     assert study.figures(points)["points"][1]["variant"] == "4"
 
 
+def test_more_shots_than_there_are_good_pictures_are_refused_before_fewer_are_measured(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option is named, with what there is; no figure is worked out in vain."""
+    monkeypatch.setattr(bench, "measure", lambda *_: pytest.fail("measured"))
+    variants, _ = study.variants(METHOD, (2, 7), None, tmp_path, bench)
+    with pytest.raises(BadInput, match=r"^--shots: expected at most 6, the good pictures of .*, got 7$"):
+        study.run(bench, variants)
+
+
 def test_a_category_without_masks_has_dashes_and_no_curve_of_pixels(tmp_path: Path) -> None:
     """What could not be worked out is neither drawn nor made up."""
     found = Bench(mvtec(tmp_path, masks=False), None, (0,), Machine(tmp_path, 1), Silent()).measure(METHOD)
