@@ -23,7 +23,8 @@ _LIBRARIES = 150 << 20  # what matplotlib and others take that come later, and t
 _ACTIVATIONS = 250  # bytes for each pixel of a batch in the backbone: lite0 160 measured, wider networks more
 _PER_VECTOR = 28  # bytes of greedy selection's own numbers for each vector, and of their order
 _SHARES = 5  # coresets that banks are put together from: one a fold
-_LESS = {"padim": "channels", "spade": "pictures"}
+_LESS = "less is taken by a smaller input_px, a larger stride"
+_FEWER = {"padim": "channels", "spade": "pictures"}
 _SHARES_TRIED = [step * 10**power for power in (-2, -1, 0, 1) for step in (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)] + [100]  # per cent
 
 
@@ -54,13 +55,14 @@ def check(
     asked: Asked, extractors: Sequence[Extractor], pictures: int, folder: Path, progress: Progress,
     fitting: Callable[[Method, Size], int] | None = None,
 ) -> None:  # fmt: skip
-    """Tell what learning takes; ConfigError for every member that does not fit beside those before it.
+    """Tell what learning takes; ConfigError for every member that does not fit beside those before it that do.
 
     `fitting` says what a fit takes, by default `needed`. StateError if patch vectors that do not fit into memory do not fit
     into `folder` either.
     """
     free, problems, on_disk, threads = available(), list[Problem](), 0, max(one.threads for one in extractors)
-    taken, spare = resident(), free - _beside(extractors, pictures, threads)
+    taken, beside = resident(), _beside(extractors, pictures, threads)
+    total, spare = taken + beside, free - beside
     for extractor, (key, method) in zip(extractors, asked.methods, strict=True):
         vectors = kept(pictures, extractor)
         streamed = vectors > MEMORY // len(extractors)
@@ -71,10 +73,12 @@ def check(
             return (fitting or needed)(one, size)
 
         on_disk += vectors - held
+        total += held + needs(method)
         if held + needs(method) > spare:
-            problems.append(asked.problem(*_too_large(key, method, needs, spare - held)))
-        spare -= held + needs(method)
-    told = f"memory: at most about {gigabytes(taken + free - spare)}, {gigabytes(taken)} of it taken already"
+            problems.append(asked.problem(*_too_large(key, method, needs, spare - held, free)))
+        else:
+            spare -= held + needs(method)
+    told = f"memory: at most about {gigabytes(total)}, {gigabytes(taken)} of it taken already"
     progress.note(f"{told}; {gigabytes(free)} are free")
     if problems:
         raise ConfigError(problems)
@@ -151,17 +155,21 @@ def gigabytes(number: int) -> str:
     return f"{number / 1e9:.2g} GB" if number < 1e10 else f"{number / 1e9:.0f} GB"
 
 
-def _too_large(key: Key, method: Method, needs: Callable[[Method], int], free: int) -> tuple[Key, str, str, str]:
-    """Say where, what was expected, what came and what to do."""
-    got = f"about {gigabytes(needs(method))}"
-    expected = f"what fits into {gigabytes(max(0, free))} of free memory"
-    if method.kind != "patchcore":
-        hint = "less is taken by a smaller input_px, a larger stride, or fewer " + _LESS[method.kind]
-        return (*key, "kind"), expected, f"{method.kind}, {got}", hint
-    shares = (f"{number:g}%" for number in reversed(_SHARES_TRIED))
-    share = next((share for share in shares if needs(replace(method, bank=share)) <= free), None)
-    hint = f"write bank: {share}" if share else "less is taken by a smaller input_px, a larger stride, or fewer pictures"
-    return (*key, "bank"), expected, f"{method.bank}, {got}", hint
+def _too_large(key: Key, method: Method, needs: Callable[[Method], int], left: int, free: int) -> tuple[Key, str, str, str]:
+    """Say where, what was expected, what came and what to do; pictures and patch vectors leave `left` of `free` bytes."""
+    beside = "pictures and patch vectors" if "members" not in key else "pictures, patch vectors and the members before it"
+    expected = f"what fits into the {gigabytes(left)} that {beside} leave of {gigabytes(free)} of free memory"
+    got, least = f"about {gigabytes(needs(method))}", 0
+    if method.kind == "patchcore":
+        banks = [replace(method, bank=f"{number:g}%") for number in _SHARES_TRIED]
+        if fit := [one.bank for one in banks if needs(one) <= left]:
+            return (*key, "bank"), expected, f"{method.bank}, {got}", f"bank: {fit[-1]} fits"
+        least = needs(banks[0])
+    elif left > 0:
+        return (*key, "kind"), expected, f"{method.kind}, {got}", f"{_LESS}, or fewer {_FEWER[method.kind]}"
+    expected = f"{beside} that fit into {gigabytes(free)} of free memory, whatever is learnt from them"
+    got = f"{method.input_px} with layers {list(method.layers)}, at least about {gigabytes(free - left + least)}"
+    return (*key, "input_px"), expected, got, f"{_LESS}, fewer layers, or fewer pictures"
 
 
 def _lines(path: str) -> list[str]:

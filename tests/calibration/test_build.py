@@ -259,7 +259,7 @@ def test_what_does_not_fit_into_the_memory_is_refused(tmp_path: Path, state: Sta
     watch = Watch()
     config = parts.config(tmp_path)
     (tmp_path / "lid.yaml").write_text("station: lid\nmethod:\n  bank: 100\n")
-    with pytest.raises(ConfigError, match=r"lid.yaml:3: method.bank: .*write bank: "):
+    with pytest.raises(ConfigError, match=r"lid.yaml:3: method.bank: .*bank: .* fits"):
         run(tmp_path, state, config, progress=watch)
     assert list(watch.stages) == ["pictures"]
     assert len(watch.notes) == 1

@@ -96,12 +96,29 @@ def test_a_bank_larger_than_the_memory_names_the_share_that_would_fit(
         memory.check(asked(tmp_path, bank="50%"), [extractor], 60_000, tmp_path, Watch())
     problem = caught.value.problems[0]
     assert (problem.line, problem.key, problem.file) == (4, "method.bank", tmp_path / "lid.yaml")
-    assert re.search(r"fits into 2\.\d GB of free memory, got 50%, about \d\d GB", str(problem))
-    share = problem.hint.removeprefix("write bank: ")
+    said = r"fits into the 2\.\d GB that pictures and patch vectors leave of 3 GB of free memory, got 50%, about \d\d GB"
+    assert re.search(said, str(problem))
+    share = problem.hint.removeprefix("bank: ").removesuffix(" fits")
     memory.check(asked(tmp_path, bank=share), [extractor], 60_000, tmp_path, Watch())
     more = f"{float(share.removesuffix('%')) * 2:g}%"
     with pytest.raises(ConfigError):
         memory.check(asked(tmp_path, bank=more), [extractor], 60_000, tmp_path, Watch())
+
+
+@pytest.mark.parametrize("kind", ["patchcore", "padim", "spade"])
+def test_what_no_bank_would_help_is_said_of_the_input(
+    kind: str, extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pictures and patch vectors alone are too much, no share is named, and no 0 GB; a small bank changes nothing."""
+    monkeypatch.setattr(memory, "available", lambda: 100_000_000)
+    for bank_ in ("50%", 16) if kind == "patchcore" else (METHOD.bank,):
+        with pytest.raises(ConfigError) as caught:
+            memory.check(asked(tmp_path, kind=kind, bank=bank_), [extractor], 100, tmp_path, Watch())
+        (problem,) = caught.value.problems
+        assert (problem.key, problem.line) == ("method.input_px", 2)
+        assert problem.expected.startswith("pictures and patch vectors that fit into 0.1 GB of free memory")
+        assert re.fullmatch(r"64 with layers \[4, 10\], at least about 0\.\d+ GB", problem.got)
+        assert "fewer layers" in problem.hint
 
 
 @pytest.mark.parametrize(("kind", "less"), [("padim", "channels"), ("spade", "pictures")])
@@ -110,7 +127,9 @@ def test_methods_without_a_bank_say_what_takes_less(
 ) -> None:
     """They have no share to name."""
     monkeypatch.setattr(memory, "available", lambda: 10_000_000 + memory._beside([extractor], 100, 1))
-    with pytest.raises(ConfigError, match=f"method.kind: expected what fits into 0.0061 GB.*got {kind}, about .*fewer {less}"):
+    with pytest.raises(
+        ConfigError, match=f"method.kind: expected what fits into the 0.0061 GB.*got {kind}, about .*fewer {less}"
+    ):
         memory.check(asked(tmp_path, kind=kind), [extractor], 100, tmp_path, Watch())
 
 
@@ -121,7 +140,8 @@ def test_several_members_share_the_memory(extractor: Extractor, tmp_path: Path, 
     monkeypatch.setattr(memory, "available", lambda: int(1.5 * one) + memory._beside([extractor] * 2, 100, 1))
     with pytest.raises(ConfigError) as caught:
         memory.check(asked(tmp_path), [extractor, extractor], 100, tmp_path, Watch())
-    assert [problem.key for problem in caught.value.problems] == ["method.members.1.bank"]
+    assert [problem.key for problem in caught.value.problems] == ["method.members.1.input_px"]
+    assert "patch vectors and the members before it" in caught.value.problems[0].expected
 
 
 def test_what_is_free_is_read_from_the_machine() -> None:
