@@ -66,7 +66,13 @@ def judging(which: str | None, settings: Sequence[str], **chosen: Any) -> Ensemb
     typed = [f"--{name.replace('_', '-')}" for name, text in chosen.items() if text is not None] + ["--set"] * bool(settings)
     if typed:
         raise BadInput(f"--method {which}: expected every setting in the file, got {', '.join(typed)} too; write them there")
-    return load.judging(load.read_yaml(Path(which)))
+    document = load.read_yaml(Path(which))
+    if isinstance(document.data, dict) and "method" not in document.data:
+        hint = "put everything under `method:`, as in a station file"
+        raise ConfigError(
+            [*document.problems, Problem(document.path, 1, "method", "how parts are judged", "no such key", hint)]
+        )
+    return load.judging(document)
 
 
 def method(settings: Sequence[str], **chosen: Any) -> Method:

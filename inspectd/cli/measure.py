@@ -15,7 +15,10 @@ Data = Annotated[Path, option("--data", "DIR", "A data set laid out as MVTec AD,
 Category = Annotated[str | None, option("--category", "NAME", "This category alone. (default: all)")]
 Threads = Annotated[int, option("--threads", "N", "Threads of each step.", min=1, max=64)]
 Kind = Annotated[
-    str | None, option("--method", "KIND", "patchcore, padim or spade, or FILE.yaml with a station file's `method`.")
+    str | None,
+    option(
+        "--method", "KIND", "patchcore, padim or spade, or FILE.yaml with everything under `method:`, as in a station file."
+    ),
 ]
 Backbone = Annotated[str | None, option("--backbone", "NAME", "See: inspectd backbone list. (default: lite2)")]
 Layers = Annotated[str | None, option("--layers", "A,B", "Layers of the backbone. (default: 10,14)")]

@@ -71,9 +71,12 @@ def test_a_method_is_read_from_what_a_station_file_says_under_method(tmp_path: P
     with pytest.raises(ConfigError) as caught:
         learning.judging(str(file), ())
     assert [(wrong.line, wrong.key) for wrong in caught.value.problems] == [(3, "method.layers")]
-    file.write_text("station: lid\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="method"):
-        learning.judging(str(file), ())
+    for text in ("station: lid\n", "kind: padim\nbackbone: lite0\n"):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(
+            ConfigError, match=r"lid.yaml:1: method: .*\(put everything under `method:`, as in a station file\)"
+        ):
+            learning.judging(str(file), ())
 
 
 def test_the_time_of_every_stage_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
