@@ -131,7 +131,8 @@ def _hint(annotation: Any, value: Any) -> str:
     if value is None:
         return "give a value, or remove the key"
     if not isinstance(value, str):
-        return "write it in quotes" if "text" in describe(annotation) else ""
+        takes = describe(annotation)
+        return "a share is written 10%" if "%)" in takes else "write it in quotes" if "text" in takes else ""
     words = [choice for choice in choices(annotation) if isinstance(choice, str)]
     if len(words) == 1:
         return f"write {words[0]}"

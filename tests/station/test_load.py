@@ -106,6 +106,8 @@ MISTAKES = {
     "sexagesimal number": (with_line("seed", "10:30"), 6, "seed", "the text '10:30'"),
     "number with a unit": (with_line("mm_per_px", "1mm"), 6, "mm_per_px", "units"),
     "number for a text": (with_line("mask", "17"), 6, "mask", "write it in quotes"),
+    "fraction for a share": (with_line("method", "{bank: 0.1}"), 6, "method.bank", "got 0.1 (a share is written 10%)"),
+    "float for a bank": (with_line("method", "{bank: 1e3}"), 6, "method.bank", "got 1000.0 (a share is written 10%)"),
     "fraction for a whole number": (with_line("seed", "1.5"), 6, "seed", "whole number"),
     "word for a boolean": (
         GOOD.replace("deadline", "  loop: off\ndeadline"),
