@@ -19,7 +19,7 @@ from inspectd.errors import BadImage, BadInput, ConfigError, Problem
 from inspectd.station import load
 from inspectd.station.document import Key
 from inspectd.station.schema import Config, Ensemble, Method, Station, Threshold
-from inspectd.vision import tiles
+from inspectd.vision import ivfpq, tiles
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import PictureSpec
 from inspectd.vision.view import Lens
@@ -80,6 +80,21 @@ class Job:
     def problem(self, key: Key, expected: str, got: str, hint: str = "") -> Problem:
         """Return what is wrong at a key of the station file, with its line."""
         return Problem(self.file, load.read_yaml(self.file).line(key), ".".join(key), expected, got, hint)
+
+    def check(self, backbones: Path) -> list[Problem]:
+        """Return what is wrong with the methods' settings that no picture is needed to tell."""
+        problems = [
+            self.problem(
+                (*key, "bank"), f"at least {ivfpq.LEAST:,} vectors for search: ivfpq", f"{one.bank:,}", "or remove search"
+            )
+            for key, one in self.methods
+            if one.search == "ivfpq" and isinstance(one.bank, int) and one.bank < ivfpq.LEAST
+        ]
+        try:
+            self.graphs(backbones)
+        except ConfigError as error:
+            problems += error.problems
+        return problems
 
     def graphs(self, backbones: Path) -> list[bytes]:
         """Cut each member's graph; ConfigError naming every backbone that is not there and every layer that one lacks."""

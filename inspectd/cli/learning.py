@@ -32,6 +32,20 @@ def need_extra() -> None:
         raise MissingExtra(f"{what}: pip install 'inspectd[cpu,calibrate]' (or [gpu,calibrate])")
 
 
+def check(config: Config, state: StateDir) -> None:
+    """Refuse settings that no calibration takes, as far as no picture is needed to tell; ConfigError with all of them."""
+    try:
+        need_extra()
+    except MissingExtra as error:
+        screen.warn(f"method settings were not checked: {error}")
+        return
+    from calibration.job import Job, Options
+
+    jobs = [Job(one, one.products[0], Path(config.files[name]), Options(), "f1") for name, one in config.stations.items()]
+    if problems := [problem for job in jobs for problem in job.check(state.backbones)]:
+        raise ConfigError(problems)
+
+
 def calibrate(
     config: Config, station: str, product: str, good: Path, bad: Path | None, state: StateDir, asked: "Options | None" = None
 ) -> "CalibrationResult":

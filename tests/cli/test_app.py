@@ -76,6 +76,33 @@ def test_check_of_a_good_line_ends_well_and_warns_of_the_missing_bundle(line: Pa
     assert not (line / "state").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "key"),
+    [
+        ("{layers: [4, 99]}", "layers: expected layers that lite2 offers"),
+        ("{backbone: lite1}", "backbone: expected one of lite0, lite2"),
+        ("{search: ivfpq, bank: 500}", "bank: expected at least 9,984 vectors"),
+    ],
+)
+def test_check_refuses_method_settings_that_no_calibration_takes(line: Path, method: str, key: str) -> None:
+    """With file, line and key, before any picture is taken."""
+    path = line / "stations" / "flange.yaml"
+    path.write_text(f"{path.read_text()}method: {method}\n")
+    result = inspectd("check")
+    assert result.exit_code == 2
+    assert f"{path}:4: method.{key}" in result.stderr
+
+
+def test_check_without_the_extra_says_what_it_did_not_check(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line PC need not have what calibration needs: the rest is checked."""
+    monkeypatch.setattr(learning.importlib.util, "find_spec", lambda _name: None)
+    path = line / "stations" / "flange.yaml"
+    path.write_text(f"{path.read_text()}method: {{layers: [4, 99]}}\n")
+    result = inspectd("check")
+    assert result.exit_code == 0
+    assert "method settings were not checked" in result.stderr
+
+
 def test_a_file_given_for_the_directory_is_told_as_what_it_is(line: Path) -> None:
     """Whoever names the station file is told to name its directory."""
     result = inspectd("check", "--config", line / "stations" / "flange.yaml")
