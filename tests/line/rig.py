@@ -29,7 +29,7 @@ method: {{backbone: lite0, layers: [4], input_px: 64, bank: 200}}
 {more}
 """
 LINE = """\
-workers: {{count: {workers}, threads: 1}}
+workers: {{count: {workers}, threads: 1, cores: shared}}  # other tests run lines beside it
 plcs:
   plc: {{protocol: modbus_tcp, address: "127.0.0.1:{port}"}}
 """
