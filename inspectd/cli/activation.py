@@ -2,7 +2,8 @@
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -46,46 +47,38 @@ def activate(config: Config, where: Places, station: str, product: str, number: 
             verify(path)  # if a damaged file is why, that is bad input, and named
             raise
         return reply.text or f"station {station}: bundle {number} of {product} is active now"
-    try:
+    text = f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
+    with _noted(where, asked, args, text):
         manifest = verify(path)
         fits.need_fit(manifest, config, station)
         current = Current(number, manifest.fingerprint, manifest.threshold)
         before = active(where.state, station, product)
         where.state.write_current(station, product, current.following(before, back="rollback" in args))
-    except InspectdError as error:
-        _note(where, asked, args, False, str(error))
-        raise
-    text = f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
-    _note(where, asked, args, True, text)
     return text
 
 
 def select(where: Places, station: str, product: str) -> str:
     """Switch a station to another of its products; BadBundle if that has no active bundle."""
-    args, asked = {"station": station, "product": product}, Asked("product")
+    args = {"station": station, "product": product}
     if lock.holder(where.run_dir) is not None:
         return command(where.run_dir, "product", args).text or f"station {station}: product {product} from the next part on"
-    try:
+    text = f"station {station}: product {product} from the next start of the daemon on"
+    with _noted(where, Asked("product"), args, text):
         if where.state.read_current(station, product) is None:
             raise BadBundle(f"{station}: no active bundle for product {product!r}")
         where.state.write_product(station, product)
-    except InspectdError as error:
-        _note(where, asked, args, False, str(error))
-        raise
-    text = f"station {station}: product {product} from the next start of the daemon on"
-    _note(where, asked, args, True, text)
     return text
 
 
 def set_mode(where: Places, station: str, mode: str) -> str:
     """Pause a station's inspection, or let it go on; returns what happened."""
-    args, asked = {"station": station, "mode": mode}, Asked("mode")
+    args = {"station": station, "mode": mode}
     text = f"station {station}: {'paused: all parts are rejected' if mode == 'pause' else 'parts are judged'}"
     if lock.holder(where.run_dir) is not None:
         command(where.run_dir, "mode", args)
         return text
-    where.state.write_paused(station, mode == "pause")
-    _note(where, asked, args, True, text)
+    with _noted(where, Asked("mode"), args, text):
+        where.state.write_paused(station, mode == "pause")
     return text
 
 
@@ -95,6 +88,17 @@ def active(state: StateDir, station: str, product: str) -> Current | None:
         return state.read_current(station, product)
     except BadBundle:
         return None
+
+
+@contextmanager
+def _noted(where: Places, asked: Asked, args: dict[str, str], text: str) -> Iterator[None]:
+    """Do on disk what no daemon does, and put it into the journal: `text`, or why it could not be done."""
+    try:
+        yield
+    except InspectdError as error:
+        _note(where, asked, args, False, str(error))
+        raise
+    _note(where, asked, args, True, text)
 
 
 def _note(where: Places, asked: Asked, args: dict[str, str], ok: bool, text: str) -> None:

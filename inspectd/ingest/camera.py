@@ -4,7 +4,7 @@ open()      connect; CameraError if that fails (ingestd tries again with back-of
 due_ns()    when `take` or `prepare` has something next (CLOCK_MONOTONIC); None: not before fd is readable or `shoot` is called
 fd          readable when a picture is there; None for cameras that are paced by us
 take()      the picture that is due, or None
-prepare()   idle work (decode ahead); called after every picture was sent
+prepare()   idle work (decode ahead); called on every turn
 shoot()     take one picture now: a PLC bit or a software trigger
 done        nothing will come any more
 """

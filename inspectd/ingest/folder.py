@@ -37,6 +37,7 @@ class FolderCamera:
         self._path, self._loop, self._bookmark, self._now_ns = path, loop, bookmark, now_ns
         self._period_ns = 0 if rate == "max" else int(1e9 / float(rate))
         self._triggered = triggered  # a PLC bit or a command shoots; we set no pace
+        self._settle_ns = _SETTLE_NS if triggered else min(_SETTLE_NS, self._period_ns // 2)
         self._files: Iterator[Path] = iter(())
         self._next: tuple[Path, Shot] | None = None
         self._due_ns: int | None = None
@@ -102,7 +103,7 @@ class FolderCamera:
         self._decode()
         if self._next is None:
             return None
-        self._prepare_ns = self._now_ns() + (_SETTLE_NS if self._triggered else min(_SETTLE_NS, self._period_ns // 2))
+        self._prepare_ns = self._now_ns() + self._settle_ns
         (file, shot), self._next = self._next, None
         if self._bookmark:
             self._bookmark.write(file.name)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from inspectd.cli import options
+from inspectd.errors import StateError
 from inspectd.station.state import StateDir
 from inspectd.supervisor import control
 from inspectd.wire.messages import Reply
@@ -100,3 +101,14 @@ def test_a_journal_that_cannot_be_written_does_not_keep_a_bundle_from_being_acti
     result = inspectd("activate", "flange", 1)
     assert result.exit_code == 0
     assert "not in the journal" in result.stderr
+
+
+def test_a_pause_without_a_daemon_that_cannot_be_kept_is_in_the_audit(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StateError("no space left")
+
+    monkeypatch.setattr(StateDir, "write_paused", full)
+    assert inspectd("mode", "flange", "pause").exit_code == 1
+    (row,) = inspectd("audit", "--csv", "-").stdout.splitlines()[1:]
+    assert ",mode," in row
+    assert "no space left" in row

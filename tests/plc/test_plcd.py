@@ -68,6 +68,12 @@ def look(plc: ModbusClient) -> Image:
     return decode(registers) if registers else Image()
 
 
+def enable(dispatch: FakeDispatch, plc: ModbusClient) -> None:
+    """Enable triggers as a PLC does, and wait until the station is ready for them."""
+    plc.write_single_register(CONTROL, ENABLE)
+    dispatch.until(shows(plc, Status.READY))
+
+
 def shows(plc: ModbusClient, bits: Status) -> Callable[[], Image | None]:
     """Poll until all these bits are set."""
 
@@ -190,8 +196,7 @@ def test_a_plc_trigger_is_numbered_acknowledged_and_sent_again_until_dispatch_ha
     start("plc")
     dispatch.until(lambda: dispatch.states)
     assert dispatch.states[0] == SourceState(station=STATION, run=1, last_seq=0, camera=False)
-    plc.write_single_register(CONTROL, ENABLE)
-    dispatch.until(shows(plc, Status.READY))
+    enable(dispatch, plc)
     plc.write_multiple_registers(CONTROL, [ENABLE | TRIGGER, 0, 0, 0x4E31])
     image = dispatch.until(shows(plc, Status.TRIGGER_ACK))
     assert (image.triggered_run, image.triggered_seq) == (1, 1)
@@ -208,8 +213,7 @@ def test_a_new_session_of_dispatch_is_greeted_with_the_last_key_and_the_triggers
     dispatch: FakeDispatch, start: Start, plc: ModbusClient
 ) -> None:
     start("plc")
-    plc.write_single_register(CONTROL, ENABLE)
-    dispatch.until(shows(plc, Status.READY))
+    enable(dispatch, plc)
     plc.write_single_register(CONTROL, ENABLE | TRIGGER)
     dispatch.until(lambda: dispatch.fired)
     dispatch.hellos.clear()
@@ -234,8 +238,7 @@ def test_a_trigger_while_dispatch_is_silent_is_missed_and_not_sent(
     dispatch: FakeDispatch, start: Start, plc: ModbusClient
 ) -> None:
     start("plc")
-    plc.write_single_register(CONTROL, ENABLE)
-    dispatch.until(shows(plc, Status.READY))
+    enable(dispatch, plc)
     dispatch.beating = False
     dispatch.until(lacks(plc, Status.READY))
     plc.write_single_register(CONTROL, ENABLE | TRIGGER)
@@ -266,8 +269,7 @@ def test_when_the_line_is_being_stopped_triggers_are_missed_and_parts_in_flight_
     dispatch: FakeDispatch, start: Start, plc: ModbusClient
 ) -> None:
     start("plc")
-    plc.write_single_register(CONTROL, ENABLE)
-    dispatch.until(shows(plc, Status.READY))
+    enable(dispatch, plc)
     of = Key(STATION, 1, 1)
     dispatch.tell(opened(of, clock.now_ns(), deadline_ms=60_000.0))
     dispatch.until(shows(plc, Status.BUSY))
@@ -286,8 +288,7 @@ def test_trigger_and_execute_in_one_write_the_product_is_asked_for_once_dispatch
     dispatch: FakeDispatch, start: Start, plc: ModbusClient
 ) -> None:
     start("plc")
-    plc.write_single_register(CONTROL, ENABLE)
-    dispatch.until(shows(plc, Status.READY))
+    enable(dispatch, plc)
     plc.write_multiple_registers(CONTROL, [ENABLE | TRIGGER | Command.EXECUTE, 0, 2])
     dispatch.until(lambda: len(dispatch.fired) >= 2, "the trigger comes, and comes again")
     assert dispatch.commands == []
@@ -299,8 +300,7 @@ def test_it_says_that_no_more_triggers_come_once_dispatch_has_the_last_one(
     dispatch: FakeDispatch, start: Start, plc: ModbusClient
 ) -> None:
     start("plc")
-    plc.write_single_register(CONTROL, ENABLE)
-    dispatch.until(shows(plc, Status.READY))
+    enable(dispatch, plc)
     plc.write_single_register(CONTROL, ENABLE | TRIGGER)
     dispatch.until(lambda: dispatch.fired)
     dispatch.order("close_intake")
@@ -317,8 +317,7 @@ def test_a_plc_trigger_fails_late_at_its_deadline_though_dispatch_never_says_tha
     dispatch: FakeDispatch, start: Start, plc: ModbusClient, beating: bool
 ) -> None:
     start("plc")
-    plc.write_single_register(CONTROL, ENABLE)
-    dispatch.until(shows(plc, Status.READY))
+    enable(dispatch, plc)
     plc.write_single_register(CONTROL, ENABLE | TRIGGER)
     dispatch.until(shows(plc, Status.TRIGGER_ACK))
     dispatch.beating = beating
