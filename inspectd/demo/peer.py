@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -29,7 +30,10 @@ class Result:
 class PlcPeer:
     """Runs `inspectd.demo.client` and collects what it prints."""
 
-    def __init__(self, station: str, address: str, block: int, poll_ms: float = 1.0) -> None:
+    def __init__(
+        self, station: str, address: str, block: int, poll_ms: float = 1.0, cores: frozenset[int] | None = None
+    ) -> None:
+        """`cores`: where it runs (None: anywhere)."""
         if importlib.util.find_spec("pyModbusTCP") is None:
             raise MissingExtra("the PLC peer needs pyModbusTCP of the extra `demo`: pip install 'inspectd[demo]'")
         host, port = address.rsplit(":", 1)
@@ -37,6 +41,8 @@ class PlcPeer:
         self._station = station
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own module)
+        if cores:
+            os.sched_setaffinity(self._process.pid, cores)
         self._thread = threading.Thread(target=self._collect, daemon=True)
         self._thread.start()
         self.results: list[Result] = []

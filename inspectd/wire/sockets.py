@@ -21,7 +21,7 @@ from inspectd.wire.messages import Message
 
 SOCKET_PATH_MAX = 107  # sun_path of Linux, less its final zero
 _RECONNECT_MS = 20
-_COPY_BELOW = 65_536  # bytes; below it a copy is cheaper than the bookkeeping of zero-copy
+_COPY_BELOW = 1 << 20  # bytes; below it a copy is cheaper than zero-copy, for which pyzmq wakes a thread per message
 
 
 class Envelope(NamedTuple):
