@@ -1,5 +1,6 @@
 """Fixtures of all tests: every test has its own run directory and state directory, and reaps what it opened."""
 
+import os
 import shutil
 import socket
 import tempfile
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: two test runners, and a pool of threads for each process
 
 from inspectd.station.state import Current, StateDir
 

@@ -27,6 +27,8 @@ from inspectd.wire.child import Seat
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the supervisor's alone; children stop by order
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _END_S = 1.0  # for the safe state
+# NumPy's OpenBLAS starts a pool at import, whose threads spin: 0.15 s of processor time a process. A worker sets its own number
+_NO_POOL = ("OPENBLAS_NUM_THREADS", "1")
 _ORPHAN = 3  # exit code of a child whose supervisor died before the child had begun
 
 
@@ -37,6 +39,7 @@ class Launched:
         """`cores`: where it may run; none: where its supervisor may."""
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(target=_enter, args=(row, seat, cores, os.getpid()), name=row.name)
+        os.environ.setdefault(*_NO_POOL)
         with _blocked(), _without_main():
             self._process.start()
         assert self._process.pid is not None
