@@ -9,7 +9,7 @@ from inspectd.wire.sockets import Envelope, Port
 Value = TypeVar("Value")
 
 
-def until(condition: Callable[[], Value], timeout: float = 5.0, what: str = "") -> Value:
+def until(condition: Callable[[], Value], timeout: float = 5.0, what: str = "", pause: float = 0.002) -> Value:
     """Poll until the condition gives something true and return that; AssertionError when the time is over."""
     end = time.monotonic() + timeout
     while True:
@@ -17,7 +17,7 @@ def until(condition: Callable[[], Value], timeout: float = 5.0, what: str = "") 
         if value:
             return value
         assert time.monotonic() < end, f"did not come true in {timeout} s: {what or condition}"
-        time.sleep(0.002)
+        time.sleep(pause)
 
 
 def receive(port: Port, timeout: float = 5.0) -> Envelope:

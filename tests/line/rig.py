@@ -33,6 +33,8 @@ workers: {{count: {workers}, threads: 1, cores: shared}}  # other tests run line
 plcs:
   plc: {{protocol: modbus_tcp, address: "127.0.0.1:{port}"}}
 """
+SCAN_MS = 10.0  # of the PLC peer, as of a usual PLC; a thousand requests a second would take half a core from the tests beside
+ASK_S = 0.05  # between two questions to the supervisor: each costs the line's cores a millisecond
 
 
 class Rig:
@@ -58,7 +60,7 @@ class Rig:
     def start(self, peer: bool = True) -> None:
         """Start the daemon, and the PLC peer before it: the first result must find it there."""
         if peer:
-            self.peer = PlcPeer(STATION, f"127.0.0.1:{self.port}", 0)
+            self.peer = PlcPeer(STATION, f"127.0.0.1:{self.port}", 0, SCAN_MS)
         self.daemon.start()
 
     def status(self) -> dict[str, Any] | None:
@@ -75,7 +77,7 @@ class Rig:
             status = self.status()
             return status if status and condition(status) else None
 
-        found = until(met, timeout, "a condition on the status")
+        found = until(met, timeout, "a condition on the status", ASK_S)
         assert found is not None
         return found
 
@@ -88,7 +90,7 @@ class Rig:
         before = self._pid(name)
         assert before
         os.kill(before, signal.SIGKILL)
-        until(lambda: self._pid(name) not in (0, before), 20, f"{name} started anew")
+        until(lambda: self._pid(name) not in (0, before), 20, f"{name} started anew", ASK_S)
 
     def _pid(self, name: str) -> int:
         status = self.status() or {"processes": []}
