@@ -29,6 +29,7 @@ from inspectd.vision.methods import Arrays
 FLOOR = "backbone alone"
 HEAD = ("", "vectors", "image AUROC %", "pixel AUROC %", "ms, batch 1", "x floor", "ms, batch 8", "x floor")
 BATCHES = (1, 8)
+TURN = 8  # pictures that a side scores in its turn, whatever the batch: with one alone it would meet the others' caches only
 
 _SCORES = ("image_auroc", "pixel_auroc", "pro")
 
@@ -112,22 +113,30 @@ def _times(
 ) -> dict[int, dict[str, Any]]:
     """Time all detectors and the floor in turns, for each size of batch."""
     found = {}
+    pictures = shown(data, min(size.rounds * TURN, len(data.tests.cases)), model.method, model.seed)
     for batch in BATCHES:
-        pictures = shown(data, min(size.rounds * batch, len(data.tests.cases)), model.method, model.seed)
         advance = progress.stage(f"turns, batch {batch}", size.rounds + 1)
-        batches = [[pictures[(i * batch + k) % len(pictures)] for k in range(batch)] for i in range(size.rounds)]
-        found[batch] = turns.compared(turns.in_turns(_sides(detectors, model, batches), size.rounds, advance), FLOOR, batch)
+        sides = _sides(detectors, model, [_batches(pictures, number, batch) for number in range(size.rounds)])
+        found[batch] = turns.compared(turns.in_turns(sides, size.rounds, advance), FLOOR, TURN)
     return found
 
 
-def _sides(detectors: Mapping[str, Detector], model: Taught, batches: Sequence[list[U8]]) -> dict[str, turns.Side]:
-    stacked = [np.stack(batch) for batch in batches]
+def _batches(pictures: Sequence[U8], turn: int, batch: int) -> list[list[U8]]:
+    """Return the pictures of one turn, batch by batch."""
+    own = [pictures[(turn * TURN + k) % len(pictures)] for k in range(TURN)]
+    return [own[first : first + batch] for first in range(0, TURN, batch)]
+
+
+def _sides(detectors: Mapping[str, Detector], model: Taught, rounds: Sequence[Sequence[list[U8]]]) -> dict[str, turns.Side]:
+    stacked = [[np.stack(batch) for batch in batches] for batches in rounds]
     backbone = model.features.extractor.backbone
 
     def scored(detector: Detector) -> turns.Side:
-        return lambda number: [result.map for result in detector.score(batches[number])]
+        return lambda number: [result.map for batch in rounds[number] for result in detector.score(batch)]
 
-    return {FLOOR: lambda number: backbone.run(stacked[number])} | {name: scored(one) for name, one in detectors.items()}
+    return {FLOOR: lambda number: [backbone.run(batch) for batch in stacked[number]]} | {
+        name: scored(one) for name, one in detectors.items()
+    }
 
 
 def _timed(times: Mapping[int, Mapping[str, Any]], name: str) -> dict[str, Any]:

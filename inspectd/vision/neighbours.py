@@ -25,8 +25,12 @@ _BLOCK = 4_000_000  # values of one product held at a time, 16 MB
 
 
 def use_threads(threads: int) -> None:
-    """Let searches and matrix products of this process use so many threads; else they take every core from the others."""
-    threadpool_limits(limits=threads, user_api="blas")
+    """Let searches of this process use so many threads; else matrix products take every core from the others.
+
+    Where the compiled search works, only small products are left: a second BLAS thread would gain them nothing, and it goes
+    on spinning after each, on the core that the backbone and the search want next (a picture took twice as long).
+    """
+    threadpool_limits(limits=threads if way() == "numpy" else 1, user_api="blas")
     scan.crew.resize(threads)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from inspectd.vision import neighbours, scan
 from inspectd.vision.neighbours import Neighbours
@@ -104,3 +105,15 @@ def test_no_queries_find_nothing(by):
 
 def test_this_machine_searches_by_its_best_way():
     assert neighbours.way() == WAYS[0]
+
+
+@pytest.mark.parametrize(("way", "threads"), [("vnni", 1), ("avx2", 1), ("numpy", 2)])
+def test_where_the_compiled_search_works_matrix_products_start_no_second_thread(monkeypatch, way, threads):
+    """It would spin on the core that the backbone wants next; NumPy's search is all products and may use what it was given."""
+    monkeypatch.setattr(neighbours, "way", lambda: way)
+    try:
+        neighbours.use_threads(2)
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {threads}
+        assert neighbours.threads() == 2
+    finally:
+        neighbours.use_threads(1)
