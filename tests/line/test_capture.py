@@ -55,12 +55,3 @@ def test_a_running_line_is_captured_from_and_every_part_is_judged_as_before(line
     assert result.exit_code == 0, result.stderr
     before, made = (read_manifest(rig.state.bundle("flange", "default", number)).picture for number in (2, 3))
     assert made == before
-
-
-def test_another_product_than_the_line_runs_is_refused(line):
-    """What is on the line is not what was asked for; nothing is written."""
-    rig = line(count=60, rate=20, deadline_ms=30_000, more="products: [default, other]")
-    rig.start(peer=False)
-    result = typed(rig, "capture", "flange", "--count", 3, "--product", "other")
-    assert (result.exit_code, "the line runs product default, got other" in result.stderr) == (2, True), result.stderr
-    assert not (rig.state.root / "captured").exists()

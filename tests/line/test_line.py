@@ -105,29 +105,22 @@ def test_a_camera_that_is_faster_than_the_workers_waits_with_rate_max_and_nothin
     assert max(part.batch for part in parts) > 1
 
 
-def test_a_picture_that_cannot_be_decoded_is_undecided_and_rejected(line):
-    rig = line(count=6)
-    broken = rig.folder / "line" / "0003-broken.png"
-    broken.write_text("no picture")
-    rig.start()
-    _, parts = rig.finish()
-    row = next(part for part in parts if part.part_id == "0003-broken")
-    assert (row.verdict, row.reason_name) == (Verdict.UNDECIDED, "bad_picture")
-    read = next(result for result in rig.results if result.part_id == "0003-broken")
-    assert read.read.verdict == "UNDECIDED"
-
-
 def test_no_entry_of_the_folder_stops_the_line_whatever_it_is_and_however_it_is_called(line):
+    """What cannot be decoded is UNDECIDED, and rejected; what is no file is no part."""
     rig = line(count=4)
     folder, odd = rig.folder / "line", b"0002-\xff\x1b[2J\n"
     (folder / os.fsdecode(odd + b".png")).symlink_to(next(folder.glob("0000-*")).resolve())
     os.mkfifo(folder / "0001-pipe.png")
     (folder / "0003-folder.png").mkdir()
+    (folder / "0003-broken.png").write_text("no picture")
     rig.start()
     status, parts = rig.finish()
     assert rig.check(status, parts).closes
-    assert len(parts) == 5
-    assert undecided(parts) == []
+    assert len(parts) == 6
     shown = r"0002-\xff\x1b[2J\n"
     assert shown in {part.part_id for part in parts}
     assert shown in {result.part_id for result in rig.results}
+    assert [(part.part_id, part.reason_name) for part in parts if part.verdict is Verdict.UNDECIDED] == [
+        ("0003-broken", "bad_picture")
+    ]
+    assert [result.part_id for result in rig.results if result.read.verdict == "UNDECIDED"] == ["0003-broken"]
