@@ -1,6 +1,7 @@
 """Bundles as versions: the one before, one with another threshold, one from another machine, and what two of them say."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def fetch(config: Config, state: StateDir, file: Path) -> tuple[Manifest, int, b
         if known is None or product not in known.products:
             raise BadInput(f"{file}: is of station {station}, product {product}, which {config.directory} does not have")
         for number in state.bundles(station, product):
-            if _fingerprint(state.bundle(station, product, number)) == manifest.fingerprint:
+            here = state.bundle(station, product, number)
+            if _fingerprint(here) == manifest.fingerprint:
+                _take_signature(config, here, manifest)
                 return manifest, number, False
         _prove(config, work / "bundle", work / "backbones")
         shelf.put_graphs(work / "backbones", state)
@@ -111,6 +114,15 @@ def _kept(state: StateDir, station: str, product: str) -> Iterator[Picture]:
 
 def _prove(config: Config, directory: Path, graphs: Path) -> None:
     Detector.open(directory, config.line.workers.threads, backbone_dir=graphs)
+
+
+def _take_signature(config: Config, here: Path, copy: Manifest) -> None:
+    """Sign a bundle as the copy of it that was imported is signed; if nobody trusted signed that, it stays as it was."""
+    if copy.signature and config.line.trusted_keys:
+        from inspectd.vision import signing
+
+        with suppress(BadBundle):
+            signing.adopt(here, copy, config.line.trusted_keys)
 
 
 def _fingerprint(directory: Path) -> str:

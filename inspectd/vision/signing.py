@@ -48,13 +48,22 @@ def sign(directory: Path, key_file: Path, graphs: Path | None = None) -> str:
     """
     key = _read_key(key_file)
     bundles.verify(directory, graphs)
-    path = directory / bundles.MANIFEST
     sha256 = bundles.digest(directory)
     value = _text(key.sign(_PURPOSE + sha256.encode()))
     signature = Signature(key=_public(key), sha256=sha256, value=value)
-    fields = msgspec.json.decode(path.read_bytes())
-    replace(path, bundles.as_text(fields | {"signature": msgspec.to_builtins(signature)}))
+    _write(directory, signature)
     return signature.key
+
+
+def adopt(directory: Path, copy: Manifest, trusted: Mapping[str, str]) -> bool:
+    """Take the signature of a copy of this bundle; False, and nothing is changed, if no trusted key made it, or of other files.
+
+    BadBundle if the copy is signed by a key that is not trusted.
+    """
+    if not signer(copy, trusted) or not copy.signature or copy.signature.sha256 != bundles.digest(directory):
+        return False
+    _write(directory, copy.signature)
+    return True
 
 
 def signer(manifest: Manifest, trusted: Mapping[str, str]) -> str:
@@ -82,6 +91,12 @@ def need_signature(manifest: Manifest, config: Config, station: str) -> None:
     if not signer(manifest, config.line.trusted_keys):
         got = f"got {manifest.fingerprint}, which nobody signed; inspectd bundle sign"
         raise BadBundle(f"{config.files[station]}: require_signed: expected a signed bundle, {got}")
+
+
+def _write(directory: Path, signature: Signature) -> None:
+    path = directory / bundles.MANIFEST
+    fields = msgspec.json.decode(path.read_bytes())
+    replace(path, bundles.as_text(fields | {"signature": msgspec.to_builtins(signature)}))
 
 
 def _read_key(file: Path) -> Ed25519PrivateKey:

@@ -206,3 +206,22 @@ def test_a_command_killed_at_any_time_leaves_the_active_bundle_whole(
     assert again.exit_code == 0, again.stderr
     assert list(state.root.glob(".work-*")) == []
     assert inspectd("bundle", "verify").exit_code == 0
+
+
+def test_what_is_exported_signed_is_taken_by_a_station_that_wants_signatures(
+    state: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the same bundle came before without a signature, and was refused."""
+    public = inspectd("bundle", "keygen", tmp_path / "key").stdout.split('"')[1]
+    unsigned, signed = tmp_path / "unsigned.zip", tmp_path / "signed.zip"
+    assert inspectd("bundle", "export", "flange", unsigned).exit_code == 0
+    assert inspectd("bundle", "export", "flange", signed, "--sign", tmp_path / "key").exit_code == 0
+    (tmp_path / "stations" / "line.yaml").write_text(f'trusted_keys: {{anna: "{public}"}}\n')
+    file = tmp_path / "stations" / "flange.yaml"
+    file.write_text(file.read_text() + "require_signed: true\n")
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("INSPECTD_STATE", str(tmp_path / "other"))
+    for archive, taken in ((unsigned, 2), (signed, 0)):
+        inspectd("bundle", "import", archive)
+        bundles = StateDir(tmp_path / "other").bundles("flange")
+        assert inspectd("activate", "flange", max(bundles, default=1)).exit_code == taken
