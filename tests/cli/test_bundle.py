@@ -225,3 +225,23 @@ def test_what_is_exported_signed_is_taken_by_a_station_that_wants_signatures(
         inspectd("bundle", "import", archive)
         bundles = StateDir(tmp_path / "other").bundles("flange")
         assert inspectd("activate", "flange", max(bundles, default=1)).exit_code == taken
+
+
+def test_a_calibration_for_a_station_that_wants_signatures_is_signed_or_not_activated(state: StateDir, tmp_path: Path) -> None:
+    """Without --sign what judges stays what it was, and the way on is told."""
+    public = inspectd("bundle", "keygen", tmp_path / "key").stdout.split('"')[1]
+    (tmp_path / "stations" / "line.yaml").write_text(f'trusted_keys: {{anna: "{public}"}}\n')
+    file = tmp_path / "stations" / "flange.yaml"
+    file.write_text(file.read_text() + "require_signed: true\n")
+    before = state.read_current("flange")
+    good = tmp_path / "parts/train/good"
+    result = inspectd("calibrate", "flange", "--good", good)
+    assert (result.exit_code, "require_signed" in result.stderr) == (2, True), result.stderr
+    assert state.read_current("flange") == before
+    assert inspectd("calibrate", "flange", "--good", good, "--sign", tmp_path / "key").exit_code == 0
+    now = state.read_current("flange")
+    assert now
+    assert now != before
+    signature = bundle.read_manifest(state.bundle("flange", "default", now.bundle)).signature
+    assert signature
+    assert signature.key == public
