@@ -27,3 +27,10 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
 def extractor(backbone: Backbone) -> Extractor:
     """Sees small parts whole."""
     return Extractor(backbone, (SIDE, SIDE))
+
+
+@pytest.fixture
+def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the charts out of reports that nobody looks at: drawing them is half of a small calibration's time."""
+    for name in ("histogram", "drawing"):
+        monkeypatch.setattr(f"calibration.charts.{name}", lambda *_args: "<svg></svg>")

@@ -1,6 +1,7 @@
 """A station's settings, found from made parts: the right ones, the same ones again, or an error that says what to do."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,32 +17,47 @@ from inspectd.station.state import StateDir
 from tests.calibration import parts
 from tests.calibration.parts import Watch
 
-pytestmark = pytest.mark.slow  # each learns by several settings, if by small ones
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_charts")]  # each learns by several settings, if by small ones
 
 COARSE = Method(backbone="lite0", layers=(10,), input_px=64, bank=100)
 FINE = Method(backbone="lite0", layers=(4,), input_px=256, bank=100)
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
     """Two settings only: one sees 32 pixels of a part as one, the other half a pixel of it as one."""
-    monkeypatch.setattr(grid, "settings", lambda _size: [COARSE, FINE])
-    monkeypatch.setattr(latency, "of", lambda method, _extractor, _pictures: 10.0 if method == COARSE else 20.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "settings", lambda _size: [COARSE, FINE])
+        patch.setattr(latency, "of", lambda method, _extractor, _pictures: 10.0 if method == COARSE else 20.0)
+        yield
+
+
+def good_folder(tmp_path: Path, count: int) -> Path:
+    good = tmp_path / f"good{count}"
+    if not good.exists():
+        parts.write(good, {f"{i:04}.png": parts.part(i, 128) for i in range(count)})
+    return good
 
 
 def choose(  # noqa: PLR0917 (what auto.choose takes)
     tmp_path: Path, state: StateDir, config: Config | None = None, bad: Path | None = None, options: Options | None = None,
     budget_ms: float | None = None, progress: Progress | None = None, count: int = 24,
 ) -> Chosen:  # fmt: skip
-    good = tmp_path / f"good{count}"
-    if not good.exists():
-        parts.write(good, {f"{i:04}.png": parts.part(i, 128) for i in range(count)})
+    good = good_folder(tmp_path, count)
     options, progress = options or Options(threads=1), progress or Silent()
     config = config or parts.config(tmp_path)
     return auto.choose(config, "lid", "default", good, bad, state, options, budget_ms, progress)
 
 
-def test_where_defects_may_be_tiny_the_setting_that_sees_them_wins(tmp_path: Path, state: StateDir) -> None:
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, small: None) -> Chosen:
+    """Return what is chosen by good parts alone."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "state").mkdir()
+    return choose(folder, StateDir(folder / "state"))
+
+
+def test_where_defects_may_be_tiny_the_setting_that_sees_them_wins(alone: Chosen, tmp_path: Path, state: StateDir) -> None:
     """Although the other is preferred. Nothing is left behind, the same seed gives the same table, progress is told whole."""
     watch = Watch()
     found = choose(tmp_path, state, progress=watch)
@@ -52,7 +68,7 @@ def test_where_defects_may_be_tiny_the_setting_that_sees_them_wins(tmp_path: Pat
     assert found.choice.budget_ms == auto.SHARE * (200 - 10)
     assert list(state.root.rglob("*")) == []
     assert all(total == done for total, done in watch.stages.values())
-    assert choose(tmp_path, state) == found
+    assert found == alone
 
 
 def test_what_is_over_the_budget_is_not_even_tried(tmp_path: Path, state: StateDir) -> None:
@@ -98,26 +114,25 @@ def test_parts_held_out_for_the_threshold_have_no_say(tmp_path: Path, state: Sta
     assert sorted(seen) == [name for name, fold in zip(names, split.fold_of, strict=True) if fold != 0]
 
 
-def test_known_defects_have_their_say(tmp_path: Path, state: StateDir) -> None:
+def test_known_defects_have_their_say(alone: Chosen, tmp_path: Path, state: StateDir) -> None:
     """Twenty that only the coarse setting would need no help to find make both equal, and the preferred one stays."""
     bad = parts.write(tmp_path / "bad", {f"{i:04}.png": parts.bad_part(i, 128)[0] for i in range(60)})
-    alone, helped = choose(tmp_path, state), choose(tmp_path, state, bad=bad)
+    helped = choose(tmp_path, state, bad=bad)
     assert alone.choice is not None
     assert helped.choice is not None
     gap = [one.choice.tried[0].score - one.choice.tried[1].score for one in (alone, helped)]
     assert abs(gap[1]) < abs(gap[0])
 
 
-def test_the_bundle_keeps_what_was_tried_and_is_the_same_again(tmp_path: Path, state: StateDir) -> None:
+def test_the_bundle_keeps_what_was_tried_and_is_the_same_again(alone: Chosen, tmp_path: Path, state: StateDir) -> None:
     """Scores stand in the manifest and are part of the fingerprint; what a part takes on this machine is neither."""
-    prints = []
+    prints, good = [], good_folder(tmp_path, 24)
+    assert alone.choice is not None
     for ms in (20.0, 30.0):
-        found = choose(tmp_path, state)
-        assert found.choice is not None
-        rows = [dataclasses.replace(one, ms=ms) for one in found.choice.tried]
-        options = Options(threads=1, choice=dataclasses.replace(found.choice, tried=rows))
-        config = parts.config(tmp_path, method=found.method)
-        result = calibrate(config, "lid", "default", tmp_path / "good24", None, state, options)
+        rows = [dataclasses.replace(one, ms=ms) for one in alone.choice.tried]
+        options = Options(threads=1, choice=dataclasses.replace(alone.choice, tried=rows))
+        config = parts.config(tmp_path, method=alone.method)
+        result = calibrate(config, "lid", "default", good, None, state, options)
         told = {name: value for name, value in result.metrics.items() if name.startswith("auto_score.")}
         assert told == {f"auto_score.{one.settings}": one.score for one in rows}
         prints.append(result.fingerprint)

@@ -1,6 +1,5 @@
 """Calibration gives a bundle that a worker takes, the same for the same inputs, or an error and nothing else."""
 
-import json
 from pathlib import Path
 
 import msgspec
@@ -23,7 +22,8 @@ from inspectd.vision.neighbours import Neighbours
 from tests.calibration import parts
 from tests.calibration.parts import METHOD, Watch
 
-pytestmark = pytest.mark.slow  # each runs a whole calibration, if a small one
+# each runs a whole calibration, if a small one
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_charts")]
 
 ONE = Options(threads=1)
 
@@ -340,17 +340,6 @@ def test_what_stands_out_is_named_and_can_be_left_out(tmp_path: Path, state: Sta
     assert set(manifest.left_out) == {"good/bad.png", "good/again.png"}
     assert len(manifest.pictures) == 24
     assert second.fingerprint != first.fingerprint
-
-
-def test_report_and_its_figures_say_what_the_manifest_says(tmp_path: Path, state: StateDir) -> None:
-    """report.json has the fingerprint, every score and the learning curve; what is said on the terminal is its verdict."""
-    result = run(tmp_path, state, bad=parts.bad_folder(tmp_path / "bad"))
-    found = json.loads((result.directory / "report.json").read_bytes())
-    assert found["fingerprint"] == result.fingerprint
-    assert found["warnings"] == result.warnings
-    assert [len(found["scores"][kind]) for kind in ("good", "bad")] == [24, 4]
-    assert found["learning_curve"]["verdict"] == result.learning
-    assert found["learning_curve"]["pictures"] == [5, 10, 19]
 
 
 def test_one_picture_or_the_same_one_again_and_again_is_too_few(tmp_path: Path, state: StateDir) -> None:

@@ -15,7 +15,7 @@ from inspectd.errors import BadInput, InspectdError
 from inspectd.station.state import StateDir
 from tests.calibration import parts
 
-pytestmark = pytest.mark.slow  # each runs whole calibrations
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_charts")]  # each runs whole calibrations
 
 
 def run(folder: Path, state: StateDir) -> build.CalibrationResult:

@@ -1,6 +1,7 @@
 """Pictures whose patches do not fit into memory are learnt from all the same, and a calibration may die at any stage."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from inspectd.vision.detector import Detector
 from tests.calibration import parts
 from tests.calibration.parts import Watch
 
-pytestmark = pytest.mark.slow  # each runs whole calibrations
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_charts")]  # each runs whole calibrations
 
 
 @pytest.fixture
@@ -104,26 +105,37 @@ def test_the_estimate_told_first_holds_for_the_whole_process(limit: int, tmp_pat
     assert told / 3 < peak < told
 
 
+@pytest.fixture(scope="module")
+def active(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with good parts, and a state directory in which a bundle is active."""
+    folder = tmp_path_factory.mktemp("active")
+    parts.write(folder / "good", {f"{i:03}.png": np.asarray(parts.part(i, 96)) for i in range(20)})
+    state = StateDir(folder / "state")
+    made = build.calibrate(parts.config(folder), "lid", "default", folder / "good", None, state, Options())
+    state.write_current("lid", "default", Current(made.number, made.fingerprint, made.threshold))
+    return folder
+
+
 @pytest.mark.parametrize(
     "stage",
     ["pictures", "patch vectors", "coresets", "scores of good parts", "bank", "learning curve", "synthetic defects",
      "bundle and report"],
 )  # fmt: skip
-def test_a_calibration_killed_at_any_stage_leaves_the_active_bundle_untouched(stage: str, tmp_path: Path) -> None:
+def test_a_calibration_killed_at_any_stage_leaves_the_active_bundle_untouched(stage: str, active: Path, tmp_path: Path) -> None:
     """kill -9 in its middle: no new bundle, `current` as before, and the next calibration takes away what it left."""
-    parts.write(tmp_path / "good", {f"{i:03}.png": np.asarray(parts.part(i, 96)) for i in range(20)})
+    shutil.copytree(active, tmp_path, dirs_exist_ok=True)
     state = StateDir(tmp_path / "state")
-    made = build.calibrate(parts.config(tmp_path), "lid", "default", tmp_path / "good", None, state, Options())
-    state.write_current("lid", "default", Current(made.number, made.fingerprint, made.threshold))
+    current = state.read_current("lid", "default")
+    assert current
     before = {path: path.read_bytes() for path in state.root.rglob("*") if path.is_file()}
     killed = child(tmp_path, 0, stage)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert state.read_current("lid", "default") == Current(made.number, made.fingerprint, made.threshold)
+    assert state.read_current("lid", "default") == current
     if stage != "bundle and report":  # by then the bundle is whole, and not active
-        assert state.bundles("lid", "default") == [made.number]
+        assert state.bundles("lid", "default") == [current.bundle]
     assert all(path.read_bytes() == data for path, data in before.items())
     again = build.calibrate(parts.config(tmp_path), "lid", "default", tmp_path / "good", None, state, Options())
-    assert again.fingerprint == made.fingerprint
+    assert again.fingerprint == current.fingerprint
     assert {path.name for path in state.root.iterdir()} == {"backbones", "stations"}
 
 

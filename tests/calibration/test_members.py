@@ -22,6 +22,8 @@ from inspectd.worker.score import score
 from tests.calibration import parts
 from tests.calibration.parts import METHOD
 
+pytestmark = pytest.mark.usefixtures("no_charts")
+
 SMALL = "backbone: lite0, layers: [4, 10]"  # 8 x 8 patches of 64 x 64 pixels
 MEMBERS = """
   members:
