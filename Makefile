@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:  make demo   and   make test
 PYTHON ?= python3
 SEED ?=
+unexport PYTHONDONTWRITEBYTECODE  # else each of the hundreds of processes that tests start compiles the package anew
 .PHONY: demo test test-fast test-export check format clean
 
 # each environment is made once, and again when pyproject.toml or what is compiled changes
