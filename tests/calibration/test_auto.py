@@ -20,12 +20,12 @@ from tests.calibration.parts import Watch
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_charts")]  # each learns by several settings, if by small ones
 
 COARSE = Method(backbone="lite0", layers=(10,), input_px=64, bank=100)
-FINE = Method(backbone="lite0", layers=(4,), input_px=256, bank=100)
+FINE = Method(backbone="lite0", layers=(4,), input_px=128, bank=100)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small() -> Iterator[None]:
-    """Two settings only: one sees 32 pixels of a part as one, the other half a pixel of it as one."""
+    """Two settings only: one sees 32 x 32 pixels of a part as one, the other 8 x 8."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "settings", lambda _size: [COARSE, FINE])
         patch.setattr(latency, "of", lambda method, _extractor, _pictures: 10.0 if method == COARSE else 20.0)
