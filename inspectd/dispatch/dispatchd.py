@@ -160,6 +160,7 @@ class Dispatch:
             case SourceState(station=station, run=run, last_seq=last, camera=camera) if station in self._config.stations:
                 if camera:
                     self._cameras[station] = sender
+                    self._stations.camera(station, there=True)
                 if camera == (station in self._by_plc):
                     return  # a camera that numbers nothing, or a PLC that does not trigger this station
                 assigned = self._stations.assigned(station)
@@ -347,10 +348,15 @@ class Dispatch:
             case "worker_died":
                 self._send_again(self._pool.died_by_name(order.args["name"]))
                 self._child.done(order)
+            case "camera_died":
+                self._stations.camera(order.args["name"], there=False)
+                self._beat_ns = 0
+                self._child.done(order)
             case "activate" | "reload":
                 if refusal := self._stations.begin(order):
                     self._child.done(order, ok=False, text=refusal)
                 elif order.what == "reload":
+                    self._beat_ns = 0  # at once: a PLC must not trigger a camera that is about to go
                     self._record(self._ledger.close_all(clock.now_ns(), Reason.MAINTENANCE, order.args["station"]))
             case "product" | "mode":
                 refusal = self._stations.change(order, self._pool)
@@ -385,13 +391,9 @@ class Dispatch:
             faults.append(f"{self._spool.unwritten} facts unjournalled: the spool cannot be written")
         elif not self._pool.workers:
             faults.append("no worker")
-        counters: dict[str, float] = {
-            **self._ledger.figures(),
-            **self._latency.figures(),
-            "frames_waiting": len(self._frames.waiting),
-            "pictures_lost": self._pictures_lost,
-            "unjournalled": self._spool.unwritten,
-        }
+        counters: dict[str, float] = self._ledger.figures() | self._latency.figures()
+        counters["frames_waiting"] = len(self._frames.waiting)
+        counters |= {"pictures_lost": self._pictures_lost, "unjournalled": self._spool.unwritten}
         worries = self._worries()
         state = HealthState.FAULT if faults else HealthState.DEGRADED if worries else HealthState.OK
         self._child.report(state, faults + worries, counters)

@@ -51,6 +51,8 @@ class Stations:
         self._stations: dict[str, _Station] = {}
         self._attempts: Counter[str] = Counter()  # activations asked for, by fingerprint
         self.version = 0  # of the list that workers must hold
+        self._by_plc = {name for name, station in config.stations.items() if station.trigger == "plc"}
+        self._no_camera = set(self._by_plc)  # a PLC that triggered now would have a part rejected: it is told to wait
         for name, station in config.stations.items():
             self._stations[name] = self._read(name, station.products)
 
@@ -67,6 +69,13 @@ class Stations:
             if current:
                 station.currents[product] = current
         return station
+
+    def camera(self, station: str, there: bool) -> None:
+        """Note that a station's camera process has come, or gone: without it a PLC's trigger gets no picture."""
+        if there:
+            self._no_camera.discard(station)
+        elif station in self._by_plc:
+            self._no_camera.add(station)
 
     def assigned(self, station: str) -> Assigned:
         """Return the bundle by which a trigger of this station is judged from now on."""
@@ -101,7 +110,10 @@ class Stations:
 
     def reload(self, order: Order) -> str:
         """Start to take an edited station file, with the bundles that were made for it; until then nothing is judged."""
-        return self._begin(order, msgspec.json.decode(order.args["bundles"], type=dict[str, Current]))
+        refusal = self._begin(order, msgspec.json.decode(order.args["bundles"], type=dict[str, Current]))
+        if not refusal:
+            self.camera(order.args["station"], there=False)  # its process starts anew with the file
+        return refusal
 
     def _begin(self, order: Order, currents: dict[str, Current]) -> str:
         name = order.args["station"]
@@ -132,6 +144,8 @@ class Stations:
                 continue
             station.pending = None
             self.version += 1
+            if pending.order.what == "reload" and not ended[-1][1]:
+                self.camera(name, there=True)  # it goes on as it was
         return ended
 
     def _refusals(self, fingerprint: str, pool: Pool) -> list[str]:
@@ -187,7 +201,7 @@ class Stations:
         beats = {}
         for name, station in self._stations.items():
             current = station.currents.get(station.product, Current(0, "", math.nan))
-            ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0
+            ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0 and name not in self._no_camera
             fault = self.fault(name, pool)
             refused = [f"{who} refused bundle {current.bundle}: {no.why}" for who, no in pool.refusals(current.fingerprint)]
             paused = ["inspection is paused: all parts are rejected"] if station.paused else []

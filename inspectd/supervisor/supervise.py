@@ -140,8 +140,11 @@ class _Line:
         report = self._log.info if wanted else self._log.error
         report("process ended", name=life.name, pid=life.pid, how=life.last_end, state=str(life.phase))
         self._desk.lost(life.name)
-        if life.row.kind.one_per == "worker":
-            self._orders.send(self._lives[LEDGER], "worker_died", {"name": life.name})
+        match life.row.kind.one_per:
+            case "worker":
+                self._orders.send(self._lives[LEDGER], "worker_died", {"name": life.name})
+            case "station":
+                self._orders.send(self._lives[LEDGER], "camera_died", {"name": life.row.subject})
 
     # --- what goes out -----------------------------------------------------------------------------------------------
 

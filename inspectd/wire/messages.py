@@ -320,7 +320,7 @@ class Health(Message, frozen=True):
 
 
 class Order(Message, frozen=True):
-    """The supervisor tells a child to do something: stop, activate, worker_died, shoot, note."""
+    """The supervisor tells a child to do something: stop, activate, worker_died, camera_died, shoot, note."""
 
     id: int
     what: str

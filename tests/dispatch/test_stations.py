@@ -234,3 +234,33 @@ def test_a_rollback_forgets_what_it_was_rolled_back_from(config, state):
     assert stations.finished(pool)[0][1]
     current = state.read_current("a", "red")
     assert (current.bundle, current.before) == (1, (7,))
+
+
+def test_a_station_that_a_plc_triggers_is_ready_only_while_its_camera_is_there(config, state):
+    """A trigger without a camera would have a good part rejected: at the start, after its death, and while a reload lasts."""
+    config.stations["a"] = msgspec.structs.replace(config.stations["a"], trigger="plc")
+    state.write_current("a", "red", OLD)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", OLD.fingerprint)
+
+    def ready():
+        return stations.beat(pool)["a"].ready
+
+    assert not ready()
+    stations.camera("a", there=True)
+    assert ready()
+    stations.camera("a", there=False)
+    assert not ready()
+    stations.camera("a", there=True)
+    reload = Order(id=1, what="reload", args={"station": "a", "bundles": "{}", "file": ""})
+    assert stations.begin(reload) == ""
+    assert not ready()
+
+
+def test_a_station_that_its_camera_triggers_is_ready_whatever_the_camera(config, state):
+    """It numbers its parts itself: without it there are none."""
+    state.write_current("a", "red", OLD)
+    stations, pool = Stations(config, state), Pool()
+    worker(pool, "w1", OLD.fingerprint)
+    stations.camera("a", there=False)
+    assert stations.beat(pool)["a"].ready

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import pytest
 from pyModbusTCP.client import ModbusClient
 
+from inspectd import image
+from inspectd.journal import pictures
 from inspectd.journal.reader import Reader
 from inspectd.wire.enums import LineOutcome, Reason, Verdict
 from tests.line.test_versions import typed
@@ -127,6 +129,36 @@ def test_a_plc_announces_parts_selects_products_and_takes_each_verdict_under_the
     judged = {(row.key.run, row.key.seq): (row.part_id, row.verdict) for row in rows}
     assert judged == {t.key: (t.part_id, Verdict.PASS if t.passed else Verdict.FAIL) for t in taken}
     assert {row.product for row in rows} == {"default", "other"}
+
+
+def test_an_edited_camera_is_taken_between_two_triggers_and_the_plc_goes_on_numbering(line, plc):
+    """Pictures come from the other folder from then on; no trigger is lost, and none is given a key twice."""
+    rig = line(count=6, trigger="plc")
+    other = rig.folder / "other"
+    other.mkdir()
+    files = sorted((rig.folder / "line").iterdir())
+    for number, file in enumerate(reversed(files)):
+        (other / f"{number}.png").symlink_to(file.resolve())
+    rig.start(peer=False)
+    plc.write(BASE)
+    keys = [plc.trigger("") for _ in range(3)]
+    taken = [plc.take() for _ in range(3)]
+    file = rig.config / "flange.yaml"
+    file.write_text(file.read_text().replace("../line", "../other"))
+    before = rig._pid("ingestd-flange")
+    result = typed(rig, "reload", "flange")
+    assert result.exit_code == 0, result.stderr
+    rig.wait(lambda status: rig._pid("ingestd-flange") not in (0, before) and status["stations"]["flange"]["ready"])
+    keys += [plc.trigger("") for _ in range(3)]
+    taken += [plc.take() for _ in range(3)]
+    rows = ended(rig)
+    assert keys == [(1, seq) for seq in range(1, 7)] == [(row.key.run, row.key.seq) for row in rows]
+    assert {one.key: one.passed for one in taken} == {(r.key.run, r.key.seq): r.verdict is Verdict.PASS for r in rows}
+    assert [row.reason_name for row in rows] == [None] * 6
+    seen = [pictures.find(rig.state.pictures, row.key) for row in rows]
+    for kept, file in zip(seen, [*files[:3], *files[:2:-1]], strict=True):
+        assert kept
+        assert (image.read(kept).pixels == image.read(file).pixels).all()
 
 
 @pytest.mark.parametrize("victim", ["plcd-plc", "dispatchd", "ingestd-flange"])
