@@ -29,6 +29,7 @@ class Sample:
     path: Path
     name: str  # folder's role and file name, as the manifest lists it: good/0001.png
     sha256: str
+    seen: str  # sha256 of the pixels: what is the same picture, whatever file it is kept in
     group: str
     height: int
     width: int
@@ -63,7 +64,7 @@ class Pictures:
 
     good: list[Sample]
     bad: list[Sample]
-    repeated: list[str]  # names of good pictures whose file is there already under another name
+    repeated: list[str]  # names of good pictures that are there already under another name
     left_out: dict[str, LeftOut]  # by name: dropped on request, or no sound picture
 
 
@@ -162,11 +163,11 @@ def _sha256(path: Path) -> str:
 
 
 def _both_good_and_bad(good: Sequence[Sample], bad: Sequence[Sample]) -> list[Problem]:
-    known = {sample.sha256: sample for sample in good}
+    known = {sample.seen: sample for sample in good}
     return [
-        Problem(sample.path, None, "", "a bad part", f"the same picture as {known[sample.sha256].path}", "remove one of them")
+        Problem(sample.path, None, "", "a bad part", f"the same picture as {known[sample.seen].path}", "remove one of them")
         for sample in bad
-        if sample.sha256 in known
+        if sample.seen in known
     ]
 
 
@@ -175,7 +176,7 @@ def _together(samples: Sequence[Sample]) -> tuple[list[Sample], list[str]]:
     first: dict[str, Sample] = {}
     merged, repeated = [], []
     for sample in samples:
-        original = first.setdefault(sample.sha256, sample)
+        original = first.setdefault(sample.seen, sample)
         merged.append(sample if original is sample else replace(sample, group=original.group))
         repeated += [] if original is sample else [sample.name]
     return merged, repeated
@@ -198,6 +199,7 @@ def _sample(path: Path, role: str, group_by: str | None) -> Sample:
         path=path,
         name=_named(path, role),
         sha256=hashlib.sha256(data).hexdigest(),
+        seen=hashlib.sha256(picture.pixels.tobytes()).hexdigest(),
         group=group,
         height=picture.height,
         width=picture.width,

@@ -19,6 +19,7 @@ from inspectd.station.schema import Config
 
 ROW = 20  # refusals one after the other that are worth a word
 UNREADABLE = "unreadable"  # beside the flaws of quality.py: a file of the camera's that is no picture
+SIZE = "size"  # of another size or format, or cut elsewhere, than what is kept: one calibration sees one kind
 _QUIET_NS = 10_000 * clock.MS  # without a picture
 
 U8 = npt.NDArray[np.uint8]
@@ -103,6 +104,10 @@ class Capture:
         if taken.pixels is None:
             self._refuse(name, UNREADABLE, taken.why, told)
             return False
+        kind = Kind(taken.pixels.shape, taken.cut)
+        if self.tally.kept and kind != self._kind:
+            self._refuse(name, SIZE, f"{kind}, those in {self._album.folder.name} are {self._kind}", told)
+            return False
         seen = self._see(taken.pixels, taken.cut)
         if refusal := self._judge.refuse(seen):
             self._refuse(name, refusal.flaw, refusal.why, told)
@@ -129,8 +134,9 @@ class Capture:
 
     def _why_none(self, row: int) -> str:
         flaw = self.tally.refused.most_common(1)[0][0]
-        off = "" if flaw == UNREADABLE else f"; if they are as they should be: --allow {flaw}"
-        return f"the last {row} pictures were all refused, most so far as {flaw}: look at camera and light{off}"
+        off = "" if flaw in (UNREADABLE, SIZE) else f"; if they are as they should be: --allow {flaw}"
+        look = f"look which are right, these or those in {self._album.folder}" if flaw == SIZE else "look at camera and light"
+        return f"the last {row} pictures were all refused, most so far as {flaw}: {look}{off}"
 
 
 def mask_of(config: Config, station: str) -> Mask | None:

@@ -2,8 +2,8 @@
 
 import os
 import pwd
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -48,11 +48,12 @@ def activate(config: Config, where: Places, station: str, product: str, number: 
             raise
         return reply.text or f"station {station}: bundle {number} of {product} is active now"
     text = f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
-    with _noted(where, asked, args, text):
+    with _noted(where, asked, args, text) as note:
         manifest = verify(path)
         fits.need_fit(manifest, config, station)
         current = Current(number, manifest.fingerprint, manifest.threshold)
         before = active(where.state, station, product)
+        note()
         where.state.write_current(station, product, current.following(before, back="rollback" in args))
     return text
 
@@ -63,9 +64,10 @@ def select(where: Places, station: str, product: str) -> str:
     if lock.holder(where.run_dir) is not None:
         return command(where.run_dir, "product", args).text or f"station {station}: product {product} from the next part on"
     text = f"station {station}: product {product} from the next start of the daemon on"
-    with _noted(where, Asked("product"), args, text):
+    with _noted(where, Asked("product"), args, text) as note:
         if where.state.read_current(station, product) is None:
             raise BadBundle(f"{station}: no active bundle for product {product!r}")
+        note()
         where.state.write_product(station, product)
     return text
 
@@ -77,7 +79,8 @@ def set_mode(where: Places, station: str, mode: str) -> str:
     if lock.holder(where.run_dir) is not None:
         command(where.run_dir, "mode", args)
         return text
-    with _noted(where, Asked("mode"), args, text):
+    with _noted(where, Asked("mode"), args, text) as note:
+        note()
         where.state.write_paused(station, mode == "pause")
     return text
 
@@ -91,22 +94,30 @@ def active(state: StateDir, station: str, product: str) -> Current | None:
 
 
 @contextmanager
-def _noted(where: Places, asked: Asked, args: dict[str, str], text: str) -> Iterator[None]:
-    """Do on disk what no daemon does, and put it into the journal: `text`, or why it could not be done."""
+def _noted(where: Places, asked: Asked, args: dict[str, str], text: str) -> Iterator[Callable[[], None]]:
+    """Do on disk what no daemon does; what it gives puts `text` into the journal, and is called just before the switch.
+
+    So whoever kills the command may leave a line of what was not done, and never a switch without a line. If it could not
+    be done, why not is a line of its own.
+    """
+
+    def note(ok: bool = True, said: str = text) -> None:
+        audit.note(where.state, asked.who or user(), asked.what, args, ok, said)
+
+    def begin() -> None:
+        try:
+            note()
+        except JournalError as error:
+            if asked.what == "threshold":
+                raise
+            screen.warn(f"not in the journal: {error}")  # what was calibrated must be able to judge
+
     try:
-        yield
+        yield begin
     except InspectdError as error:
-        _note(where, asked, args, False, str(error))
+        with suppress(JournalError):
+            note(False, str(error))
         raise
-    _note(where, asked, args, True, text)
-
-
-def _note(where: Places, asked: Asked, args: dict[str, str], ok: bool, text: str) -> None:
-    """Put the command into the journal, as a daemon would; a journal that cannot be written stops nobody, and is told."""
-    try:
-        audit.note(where.state, asked.who or user(), asked.what, args, ok, text)
-    except JournalError as error:
-        screen.warn(f"not in the journal: {error}")
 
 
 def command(run_dir: Path, what: str, args: dict[str, str], who: str = "") -> Reply:

@@ -59,17 +59,18 @@ def calibrate(
 
 
 def options(
-    config: Config, rule: str | None, max_false_reject: str | None, holdout: float | None, drop: Sequence[str] = (),
+    config: Config, rule: str | None, max_false_reject: str | None, holdout: str | None, drop: Sequence[str] = (),
     skip_bad: bool = False,
 ) -> "Options":  # fmt: skip
     """Turn what was typed into the options of a calibration; BadInput if a share is none."""
     from calibration.job import Options
 
-    if holdout is not None and not 0.05 <= holdout <= 0.5:
-        raise BadInput(f"--holdout: expected a share from 0.05 to 0.5, got {holdout:g}")
+    held = None if holdout is None else share_of(holdout)
+    if held is not None and not 0.05 <= held <= 0.5:
+        raise BadInput(f"--holdout: expected a share from 0.05 to 0.5, or from 5% to 50%, got {holdout}")
     threads, share = config.line.workers.threads, _share(max_false_reject)
     return Options(
-        threads=threads, holdout=holdout, rule=cast("Rule | None", rule), max_false_reject=share, drop=drop, skip_bad=skip_bad
+        threads=threads, holdout=held, rule=cast("Rule | None", rule), max_false_reject=share, drop=drop, skip_bad=skip_bad
     )  # fmt: skip
 
 
@@ -174,10 +175,15 @@ def _as_option(wrong: Problem) -> str:
 def _share(text: str | None) -> "float | Literal['best'] | None":
     if text is None or text == "best":
         return cast("Literal['best'] | None", text)
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
+    share = share_of(text)
     if not 0 < share < 0.5:
-        raise BadInput(f"--max-false-reject: expected a share between 0 and 0.5, or best, got {text}")
+        raise BadInput(f"--max-false-reject: expected a share between 0 and 0.5 or 0% and 50%, or best, got {text}")
     return share
+
+
+def share_of(text: str) -> float:
+    """Read a share as people type it, 0.02 or 2%; NaN if it is none."""
+    try:
+        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        return math.nan

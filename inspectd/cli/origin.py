@@ -28,7 +28,8 @@ def of(state: StateDir, part: Part) -> list[tuple[str, str]]:
 
 
 def _calibrated(manifest: Manifest) -> list[tuple[str, str]]:
-    lines = [("calibrated", f"{manifest.created.replace('T', ' ').removesuffix('Z')} UTC" if manifest.created else "")]
+    what = "threshold set" if manifest.revision else "calibrated"
+    lines = [(what, f"{manifest.created.replace('T', ' ').removesuffix('Z')} UTC" if manifest.created else "")]
     for rule, found in manifest.thresholds.items():
         if found.value == manifest.threshold:
             first, *more = textwrap.wrap(found.how, _COLUMNS) or [""]

@@ -33,12 +33,12 @@ MaxFalseReject = Annotated[
     option(
         "--max-false-reject",
         "SHARE",
-        "Share of good parts that may be rejected, like 0.02; best: the least that the pictures support.",
+        "Share of good parts that may be rejected, like 2% or 0.02; best: the least that the pictures support.",
     ),
 ]
 Holdout = Annotated[
-    float | None,
-    option("--holdout", "SHARE", "Do not learn from this share of the good parts, like 0.2; find the threshold by them."),
+    str | None,
+    option("--holdout", "SHARE", "Do not learn from this share of the good parts, like 20%; find the threshold by them."),
 ]
 Drop = Annotated[
     list[str] | None,

@@ -13,7 +13,7 @@ from tests.calibration import parts
 
 
 def samples(count: int, groups: int) -> list[Sample]:
-    return [Sample(Path(), f"good/{i}.png", f"{i:064x}", str(i % groups), 64, 64, "mono8") for i in range(count)]
+    return [Sample(Path(), f"good/{i}.png", f"{i:064x}", str(i), str(i % groups), 64, 64, "mono8") for i in range(count)]
 
 
 @pytest.mark.parametrize(("count", "groups"), [(20, 20), (60, 6), (400, 400)])

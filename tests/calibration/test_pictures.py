@@ -108,17 +108,19 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_problems_of_both_folders_come_together(tmp_path: Path) -> None:
-    """A bad part that is a copy of a good one, a bad part of another size, a good one that is none: three problems."""
+    """Bad parts that are copies of good ones, one as another kind of file; one of another size; a good one that is none."""
     good, bad = folders(tmp_path)
     assert [len(found) for found in vars(gathered(good, bad)).values()] == [3, 1, 0, 0]
     grey(bad / "copy.png", seed=1)
+    Image.open(good / "2.png").save(bad / "again.bmp")
     grey(bad / "small.png", 16, 16)
     (good / "note.png").write_text("hello")
     with pytest.raises(BadImages) as caught:
         gathered(good, bad)
     told = {Path(p.file).name: p.got for p in caught.value.problems}
-    assert set(told) == {"copy.png", "small.png", "note.png"}
+    assert set(told) == {"copy.png", "again.bmp", "small.png", "note.png"}
     assert str(good / "1.png") in told["copy.png"]
+    assert str(good / "2.png") in told["again.bmp"]
 
 
 def test_copies_of_a_picture_share_a_group_and_are_told(tmp_path: Path) -> None:

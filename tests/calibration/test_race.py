@@ -19,7 +19,7 @@ PARTS, CELLS = 40, 42
 
 
 def exam(seed: int = 0) -> Exam:
-    parts = [Sample(Path(), str(i), "0" * 64, str(i), 64, 64, "mono8") for i in range(2 * PARTS)]
+    parts = [Sample(Path(), str(i), "0" * 64, str(i), str(i), 64, 64, "mono8") for i in range(2 * PARTS)]
     asked = [Defect(i % PARTS, "blob", 3, 1.0, i) for i in range(CELLS * len(OPACITIES))]
     return Exam(parts[:PARTS], parts[PARTS:], asked, [], seed)
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from inspectd.cli import options
+from inspectd.cli.app import app
 from inspectd.errors import StateError
 from inspectd.station.state import StateDir
 from inspectd.supervisor import control
@@ -109,6 +111,25 @@ def test_a_pause_without_a_daemon_that_cannot_be_kept_is_in_the_audit(line: Path
 
     monkeypatch.setattr(StateDir, "write_paused", full)
     assert inspectd("mode", "flange", "pause").exit_code == 1
+    begun, failed = inspectd("audit", "--csv", "-").stdout.splitlines()[1:]
+    assert ",mode," in begun
+    assert ",mode," in failed
+    assert "no space left" in failed
+
+
+@pytest.mark.parametrize("command", [("activate", 1), ("mode", "pause")])
+def test_a_switch_on_disk_has_its_line_in_the_audit_before_it_is_made(
+    line: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, object]
+) -> None:
+    """Whoever kills the command in between leaves a line too many, and no switch without one."""
+    make.idle_bundle(StateDir(line / "state"), "flange")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for write in ("write_current", "write_paused"):
+        monkeypatch.setattr(StateDir, write, killed)
+    what, value = command
+    CliRunner().invoke(app, [what, "flange", str(value)])
     (row,) = inspectd("audit", "--csv", "-").stdout.splitlines()[1:]
-    assert ",mode," in row
-    assert "no space left" in row
+    assert f",{what}," in row

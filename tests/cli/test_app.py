@@ -198,7 +198,7 @@ def test_calibrate_without_the_extra_stops_before_any_work(line: Path, monkeypat
     assert inspectd("calibrate", "flange", "--good", line).exit_code == 2
 
 
-@pytest.mark.parametrize("share", ["0", "0.5", "2 %", "nan", "-1"])
+@pytest.mark.parametrize("share", ["0", "0.5", "50%", "nan", "-1", "x%"])
 def test_a_false_reject_share_that_is_none_is_refused(line: Path, share: str) -> None:
     """Between 0 and a half, or the word best."""
     result = inspectd("calibrate", "flange", "--good", line, "--max-false-reject", share)
@@ -206,7 +206,7 @@ def test_a_false_reject_share_that_is_none_is_refused(line: Path, share: str) ->
     assert "--max-false-reject: expected a share" in result.stderr
 
 
-@pytest.mark.parametrize("share", ["0.01", "0.6", "nan"])
+@pytest.mark.parametrize("share", ["0.01", "60%", "nan"])
 def test_a_share_to_hold_out_is_not_too_small_and_not_too_large(line: Path, share: str) -> None:
     """A twentieth to a half of the good parts."""
     result = inspectd("calibrate", "flange", "--good", line, "--holdout", share)
@@ -309,3 +309,9 @@ def test_a_station_without_an_active_bundle_cannot_be_evaluated(line: Path) -> N
     result = inspectd("evaluate", "flange", line)
     assert result.exit_code == 2
     assert "inspectd calibrate flange --good DIR" in result.stderr
+
+
+@pytest.mark.parametrize(("typed", "share"), [("0.02", 0.02), ("2%", 0.02), (" 2 % ", 0.02), ("20%", 0.2)])
+def test_shares_are_typed_as_numbers_or_in_per_cent(typed: str, share: float) -> None:
+    """As every text of the product writes them."""
+    assert learning.share_of(typed) == pytest.approx(share)

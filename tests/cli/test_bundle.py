@@ -245,3 +245,14 @@ def test_a_calibration_for_a_station_that_wants_signatures_is_signed_or_not_acti
     signature = bundle.read_manifest(state.bundle("flange", "default", now.bundle)).signature
     assert signature
     assert signature.key == public
+
+
+def test_a_threshold_that_would_leave_no_trace_does_not_become_active(state: StateDir) -> None:
+    """The journal cannot be written: what judged is what judges."""
+    before = state.read_current("flange")
+    assert before
+    state.journal.write_text("no directory")
+    result = inspectd("threshold", "flange", before.threshold * 1.002, "--who", "anna", "--why", "x")
+    assert result.exit_code == 1
+    assert "journal" in result.stderr
+    assert state.read_current("flange") == before

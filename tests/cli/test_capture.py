@@ -64,7 +64,7 @@ def test_only_the_roi_is_kept_and_it_says_where_it_was_cut(line: Path) -> None:
 
 
 def test_flawed_pictures_are_refused_by_name_and_reason_and_counted(line: Path) -> None:
-    """Black, overexposed, blurred, a copy, a part that lay still, and a file that is no picture; the good ones are kept."""
+    """Black, overexposed, blurred, a copy, a part that lay still, no picture, another size; the good ones are kept."""
     station(line, pictures=12)
     rng = np.random.default_rng(0)
     flawed = {
@@ -77,6 +77,7 @@ def test_flawed_pictures_are_refused_by_name_and_reason_and_counted(line: Path) 
     for name, pixels in flawed.items():
         (line / "pictures" / f"{name}.png").write_bytes(image.encode_png(pixels))
     (line / "pictures" / "f-junk.png").write_bytes(b"junk")
+    (line / "pictures" / "f-small.png").write_bytes(image.encode_png(part(98)[:64]))
     (line / "pictures" / "g-last.png").write_bytes(image.encode_png(part(100)))
     result = inspectd("capture", "flange", "--count", 13, "--into", line / "in", "--json", line / "figures.json")
     assert result.exit_code == 0, result.stderr
@@ -89,12 +90,13 @@ def test_flawed_pictures_are_refused_by_name_and_reason_and_counted(line: Path) 
         "duplicate: d-copy.png: the same picture as 11.png",
         "duplicate: e-still.png: it shows the same part as 10.png",
         "unreadable: f-junk.png:",
+        "size: f-small.png: 128 x 64 mono8, those in in are 128 x 96 mono8",
     ):
         assert words in said
     figures = json.loads((line / "figures.json").read_text())
-    assert figures["refused"] == {"black": 1, "saturated": 1, "blurred": 1, "duplicate": 2, "unreadable": 1}
+    assert figures["refused"] == {"black": 1, "saturated": 1, "blurred": 1, "duplicate": 2, "unreadable": 1, "size": 1}
     assert (figures["kept"], figures["lost"]) == (13, 0)
-    assert "refused 6: duplicate 2" in result.stdout
+    assert "refused 7: duplicate 2" in result.stdout
 
 
 def test_a_capture_goes_on_in_its_folder_and_repeats_nothing(line: Path) -> None:
