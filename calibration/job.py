@@ -19,6 +19,7 @@ from inspectd.errors import BadImage, BadInput, ConfigError, Problem
 from inspectd.station import load
 from inspectd.station.document import Key
 from inspectd.station.schema import Config, Ensemble, Method, Station, Threshold
+from inspectd.text import share_of
 from inspectd.vision import ivfpq, tiles
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import PictureSpec
@@ -64,7 +65,7 @@ class Job:
         if self.rule == "max_false_reject":
             dealt.support(self.rate)
         if isinstance(self.recheck, str):
-            dealt.support(threshold.share_of(self.recheck))
+            dealt.support(share_of(self.recheck))
         return dealt
 
     @property

@@ -199,7 +199,7 @@ def _sample(path: Path, role: str, group_by: str | None) -> Sample:
         path=path,
         name=_named(path, role),
         sha256=hashlib.sha256(data).hexdigest(),
-        seen=hashlib.sha256(picture.pixels.tobytes()).hexdigest(),
+        seen=hashlib.sha256(picture.pixels.data).hexdigest(),
         group=group,
         height=picture.height,
         width=picture.width,

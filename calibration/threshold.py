@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibration import metrics
 from inspectd.errors import NotEnoughPictures
+from inspectd.text import share_of
 
 Rate = float | Literal["best"]
 _Rule = Callable[[ArrayLike, ArrayLike], metrics.Confusion]  # from labelled scores, good and bad, to counts at a threshold
@@ -125,11 +126,6 @@ def rejects(scores: ArrayLike, groups: Sequence[str], at: float) -> Rejects:
     low = _rate_of(n, k - 1, 1 - tail) if k else 0.0
     high = _rate_of(n, k, tail) if k < n else 1.0
     return Rejects(k, n, (k + 1) / (n + 1), low, high)
-
-
-def share_of(percent: str) -> float:
-    """Read `5%`."""
-    return float(percent.removesuffix("%")) / 100
 
 
 @dataclass(frozen=True)

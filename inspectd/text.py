@@ -1,5 +1,6 @@
 """Text that came from outside: file names are bytes, and what they hold reaches terminals, logs, the journal and a PLC."""
 
+import math
 import re
 
 
@@ -23,3 +24,12 @@ def group_of(name: str, group_by: str | None) -> str:
     """Return the part or lot that a picture's name tells, by a regular expression with one group; empty if it tells none."""
     found = re.search(group_by, name) if group_by else None
     return (found.group(1) or "") if found and found.groups() else ""
+
+
+def share_of(text: str) -> float:
+    """Read a share as people type it, 0.02 or 2%; NaN if it is none."""
+    number = text.strip()
+    try:
+        return float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
+    except ValueError:
+        return math.nan

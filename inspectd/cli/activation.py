@@ -3,7 +3,7 @@
 import os
 import pwd
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -101,22 +101,20 @@ def _noted(where: Places, asked: Asked, args: dict[str, str], text: str) -> Iter
     be done, why not is a line of its own.
     """
 
-    def note(ok: bool = True, said: str = text) -> None:
-        audit.note(where.state, asked.who or user(), asked.what, args, ok, said)
-
-    def begin() -> None:
+    def note(ok: bool, said: str, must: bool = False) -> None:
         try:
-            note()
+            audit.note(where.state, asked.who or user(), asked.what, args, ok, said)
         except JournalError as error:
-            if asked.what == "threshold":
+            if must:
                 raise
             screen.warn(f"not in the journal: {error}")  # what was calibrated must be able to judge
 
     try:
-        yield begin
+        yield lambda: note(True, text, must=asked.what == "threshold")
+    except JournalError:
+        raise
     except InspectdError as error:
-        with suppress(JournalError):
-            note(False, str(error))
+        note(False, str(error))
         raise
 
 

@@ -1,7 +1,6 @@
 """Runs a calibration with progress bars; for the command, the demo and the benchmarks."""
 
 import importlib.util
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -13,6 +12,7 @@ from inspectd.station.document import Document
 from inspectd.station.load import plain
 from inspectd.station.schema import Config, Ensemble, Method
 from inspectd.station.state import Current, StateDir
+from inspectd.text import share_of
 
 _WORST = 10  # pictures named on the terminal
 _LISTED = {"missed": "bad, but passes", "rejected": "good, but rejected"}
@@ -179,11 +179,3 @@ def _share(text: str | None) -> "float | Literal['best'] | None":
     if not 0 < share < 0.5:
         raise BadInput(f"--max-false-reject: expected a share between 0 and 0.5 or 0% and 50%, or best, got {text}")
     return share
-
-
-def share_of(text: str) -> float:
-    """Read a share as people type it, 0.02 or 2%; NaN if it is none."""
-    try:
-        return float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
-    except ValueError:
-        return math.nan

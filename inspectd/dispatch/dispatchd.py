@@ -76,7 +76,6 @@ class Dispatch:
         self._pool, self._frames, self._latency = Pool(), Frames(FRAMES_PER_STATION), Latency()
         self._troubles = Troubles()
         self._deliveries = Deliveries(self._deliver, self._ledger)
-        self._by_plc = {name for name, station in self._config.stations.items() if station.trigger == "plc"}
         self._sources: dict[str, bytes] = {}  # station -> identity of the source of its triggers
         self._cameras: dict[str, bytes] = {}  # station -> identity of its ingestd
         self._early: dict[Key, Pixels] = {}
@@ -161,7 +160,7 @@ class Dispatch:
                 if camera:
                     self._cameras[station] = sender
                     self._stations.camera(station, there=True)
-                if camera == (station in self._by_plc):
+                if camera == (station in self._stations.by_plc):
                     return  # a camera that numbers nothing, or a PLC that does not trigger this station
                 assigned = self._stations.assigned(station)
                 self._record(self._ledger.gap(station, run, last, assigned, now, clock.utc_ns()))
@@ -325,7 +324,7 @@ class Dispatch:
                 self._deliveries.hello(envelope.sender, plc)
             case DeliveryAck() as ack:
                 self._deliveries.acknowledged(ack)
-            case Outcome(key=key) if key.station in self._by_plc and not self._ledger.knows(key):
+            case Outcome(key=key) if key.station in self._stations.by_plc and not self._ledger.knows(key):
                 pass  # numbered by plcd, whose trigger is still on its way on the other channel: the outcome comes again
             case Outcome(key=key, outcome=outcome, t_ms=t_ms):
                 self._record(self._ledger.settle(key, outcome, t_ms))

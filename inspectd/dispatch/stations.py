@@ -34,6 +34,11 @@ class _Station:
     pending: _Pending | None = None
     paused: bool = False
 
+    @property
+    def reloading(self) -> bool:
+        """An edited file is about to be taken: nothing is judged meanwhile."""
+        return self.pending is not None and self.pending.order.what == "reload"
+
 
 def policies(config: Config) -> dict[str, Policy]:
     """What the ledger must know of each station."""
@@ -51,8 +56,8 @@ class Stations:
         self._stations: dict[str, _Station] = {}
         self._attempts: Counter[str] = Counter()  # activations asked for, by fingerprint
         self.version = 0  # of the list that workers must hold
-        self._by_plc = {name for name, station in config.stations.items() if station.trigger == "plc"}
-        self._no_camera = set(self._by_plc)  # a PLC that triggered now would have a part rejected: it is told to wait
+        self.by_plc = frozenset(name for name, station in config.stations.items() if station.trigger == "plc")
+        self._no_camera = set(config.stations)
         for name, station in config.stations.items():
             self._stations[name] = self._read(name, station.products)
 
@@ -71,11 +76,8 @@ class Stations:
         return station
 
     def camera(self, station: str, there: bool) -> None:
-        """Note that a station's camera process has come, or gone: without it a PLC's trigger gets no picture."""
-        if there:
-            self._no_camera.discard(station)
-        elif station in self._by_plc:
-            self._no_camera.add(station)
+        """Note that a station's camera process has come, or gone."""
+        (self._no_camera.discard if there else self._no_camera.add)(station)
 
     def assigned(self, station: str) -> Assigned:
         """Return the bundle by which a trigger of this station is judged from now on."""
@@ -110,10 +112,7 @@ class Stations:
 
     def reload(self, order: Order) -> str:
         """Start to take an edited station file, with the bundles that were made for it; until then nothing is judged."""
-        refusal = self._begin(order, msgspec.json.decode(order.args["bundles"], type=dict[str, Current]))
-        if not refusal:
-            self.camera(order.args["station"], there=False)  # its process starts anew with the file
-        return refusal
+        return self._begin(order, msgspec.json.decode(order.args["bundles"], type=dict[str, Current]))
 
     def _begin(self, order: Order, currents: dict[str, Current]) -> str:
         name = order.args["station"]
@@ -144,8 +143,6 @@ class Stations:
                 continue
             station.pending = None
             self.version += 1
-            if pending.order.what == "reload" and not ended[-1][1]:
-                self.camera(name, there=True)  # it goes on as it was
         return ended
 
     def _refusals(self, fingerprint: str, pool: Pool) -> list[str]:
@@ -167,13 +164,14 @@ class Stations:
             told.append(f"bundle {current.bundle} ({current.fingerprint}) is active")
         if "file" in args:
             self._config.stations[name] = Reread.parse(args["file"]).onto(self._config.stations[name])
+            self.camera(name, there=False)  # its process starts anew with the file
             told.append("its file is read anew")
         return True, f"{name}: {', '.join(told)}"
 
     def refuses(self, name: str, pool: Pool) -> Reason:
         """Why a trigger of this station cannot be judged; NONE if it can."""
         station = self._stations[name]
-        if station.paused or (station.pending and station.pending.order.what == "reload"):
+        if station.paused or station.reloading:
             return Reason.MAINTENANCE
         return Reason.NO_BUNDLE if self.fault(name, pool) else Reason.NONE
 
@@ -201,7 +199,7 @@ class Stations:
         beats = {}
         for name, station in self._stations.items():
             current = station.currents.get(station.product, Current(0, "", math.nan))
-            ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0 and name not in self._no_camera
+            ready = bool(current.fingerprint) and pool.holders(current.fingerprint) > 0 and not self._blind(name)
             fault = self.fault(name, pool)
             refused = [f"{who} refused bundle {current.bundle}: {no.why}" for who, no in pool.refusals(current.fingerprint)]
             paused = ["inspection is paused: all parts are rejected"] if station.paused else []
@@ -211,6 +209,10 @@ class Stations:
                 degraded="; ".join(filter(None, found)),
             )  # fmt: skip
         return beats
+
+    def _blind(self, name: str) -> bool:
+        """Whether a PLC must wait: its trigger would get no picture, and a part would be rejected."""
+        return name in self.by_plc and (name in self._no_camera or self._stations[name].reloading)
 
     def change(self, order: Order, pool: Pool) -> str:
         """Switch a station's product, or its mode; returns why not, empty if done."""

@@ -55,15 +55,10 @@ def sign(directory: Path, key_file: Path, graphs: Path | None = None) -> str:
     return signature.key
 
 
-def adopt(directory: Path, copy: Manifest, trusted: Mapping[str, str]) -> bool:
-    """Take the signature of a copy of this bundle; False, and nothing is changed, if no trusted key made it, or of other files.
-
-    BadBundle if the copy is signed by a key that is not trusted.
-    """
-    if not signer(copy, trusted) or not copy.signature or copy.signature.sha256 != bundles.digest(directory):
-        return False
-    _write(directory, copy.signature)
-    return True
+def adopt(directory: Path, copy: Manifest, trusted: Mapping[str, str]) -> None:
+    """Take the signature of a copy of this bundle, if it has one and of the same files; BadBundle if its key is not trusted."""
+    if signer(copy, trusted) and copy.signature and copy.signature.sha256 == bundles.digest(directory):
+        _write(directory, copy.signature)
 
 
 def signer(manifest: Manifest, trusted: Mapping[str, str]) -> str:

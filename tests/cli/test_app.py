@@ -13,6 +13,7 @@ from inspectd.demo import parts
 from inspectd.errors import DaemonError, MissingExtra
 from inspectd.station.state import StateDir
 from inspectd.supervisor.lock import Lock
+from inspectd.text import share_of
 from tests.cli.typed import inspectd
 
 COMMANDS = (
@@ -314,4 +315,4 @@ def test_a_station_without_an_active_bundle_cannot_be_evaluated(line: Path) -> N
 @pytest.mark.parametrize(("typed", "share"), [("0.02", 0.02), ("2%", 0.02), (" 2 % ", 0.02), ("20%", 0.2)])
 def test_shares_are_typed_as_numbers_or_in_per_cent(typed: str, share: float) -> None:
     """As every text of the product writes them."""
-    assert learning.share_of(typed) == pytest.approx(share)
+    assert share_of(typed) == pytest.approx(share)

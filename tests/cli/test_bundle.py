@@ -41,6 +41,15 @@ def change(value: float, *more: object) -> str:
     return result.stdout
 
 
+def want_signatures(folder: Path) -> str:
+    """Have the station judge by signed bundles alone, by the private key in folder/key; return the public one."""
+    public = inspectd("bundle", "keygen", folder / "key").stdout.split('"')[1]
+    (folder / "stations" / "line.yaml").write_text(f'trusted_keys: {{anna: "{public}"}}\n')
+    file = folder / "stations" / "flange.yaml"
+    file.write_text(file.read_text() + "require_signed: true\n")
+    return public
+
+
 def audit() -> list[str]:
     return inspectd("audit", "--csv", "-").stdout.splitlines()[1:]
 
@@ -155,11 +164,7 @@ def test_of_a_tampered_file_nothing_stays(state: StateDir, tmp_path: Path, monke
 
 def test_a_station_that_wants_signatures_takes_signed_bundles_alone(state: StateDir, tmp_path: Path) -> None:
     """A revision is a bundle of its own and is signed anew."""
-    said = inspectd("bundle", "keygen", tmp_path / "key").stdout
-    public = said.split('"')[1]
-    (tmp_path / "stations" / "line.yaml").write_text(f'trusted_keys: {{anna: "{public}"}}\n')
-    file = tmp_path / "stations" / "flange.yaml"
-    file.write_text(file.read_text() + "require_signed: true\n")
+    want_signatures(tmp_path)
     result = inspectd("activate", "flange", 1)
     assert result.exit_code == 2
     assert "require_signed: expected a signed bundle" in result.stderr
@@ -212,13 +217,10 @@ def test_what_is_exported_signed_is_taken_by_a_station_that_wants_signatures(
     state: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the same bundle came before without a signature, and was refused."""
-    public = inspectd("bundle", "keygen", tmp_path / "key").stdout.split('"')[1]
+    want_signatures(tmp_path)
     unsigned, signed = tmp_path / "unsigned.zip", tmp_path / "signed.zip"
     assert inspectd("bundle", "export", "flange", unsigned).exit_code == 0
     assert inspectd("bundle", "export", "flange", signed, "--sign", tmp_path / "key").exit_code == 0
-    (tmp_path / "stations" / "line.yaml").write_text(f'trusted_keys: {{anna: "{public}"}}\n')
-    file = tmp_path / "stations" / "flange.yaml"
-    file.write_text(file.read_text() + "require_signed: true\n")
     (tmp_path / "other").mkdir()
     monkeypatch.setenv("INSPECTD_STATE", str(tmp_path / "other"))
     for archive, taken in ((unsigned, 2), (signed, 0)):
@@ -229,10 +231,7 @@ def test_what_is_exported_signed_is_taken_by_a_station_that_wants_signatures(
 
 def test_a_calibration_for_a_station_that_wants_signatures_is_signed_or_not_activated(state: StateDir, tmp_path: Path) -> None:
     """Without --sign what judges stays what it was, and the way on is told."""
-    public = inspectd("bundle", "keygen", tmp_path / "key").stdout.split('"')[1]
-    (tmp_path / "stations" / "line.yaml").write_text(f'trusted_keys: {{anna: "{public}"}}\n')
-    file = tmp_path / "stations" / "flange.yaml"
-    file.write_text(file.read_text() + "require_signed: true\n")
+    public = want_signatures(tmp_path)
     before = state.read_current("flange")
     good = tmp_path / "parts/train/good"
     result = inspectd("calibrate", "flange", "--good", good)

@@ -13,6 +13,7 @@ from inspectd import image
 from inspectd.journal import pictures
 from inspectd.journal.reader import Reader
 from inspectd.wire.enums import LineOutcome, Reason, Verdict
+from tests.line.test_reload import edit
 from tests.line.test_versions import typed
 from tests.support import until
 
@@ -143,8 +144,7 @@ def test_an_edited_camera_is_taken_between_two_triggers_and_the_plc_goes_on_numb
     plc.write(BASE)
     keys = [plc.trigger("") for _ in range(3)]
     taken = [plc.take() for _ in range(3)]
-    file = rig.config / "flange.yaml"
-    file.write_text(file.read_text().replace("../line", "../other"))
+    edit(rig, "../line", "../other")
     before = rig._pid("ingestd-flange")
     result = typed(rig, "reload", "flange")
     assert result.exit_code == 0, result.stderr
