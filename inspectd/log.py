@@ -5,6 +5,9 @@ import sys
 
 import structlog
 
+# Without the variables of every frame: with them a crash is one line of tens of kilobytes, which systemd cuts (LineMax=48K).
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(process: str) -> None:
     """Send logs to stderr, tagged with the process name: readable on a terminal, JSON lines elsewhere."""
@@ -14,11 +17,11 @@ def configure(process: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if not terminal else structlog.processors.format_exc_info,
+            structlog.processors.format_exc_info if terminal else _TRACEBACKS,
             structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line and its end in one write: the children share the file
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()

@@ -19,6 +19,7 @@ from inspectd.wire.messages import Command, Reply
 from tests.support import until
 
 ROOT = Path(__file__).parents[2]
+ALL = ["journald", "dispatchd", "workerd-1", "plcd-line1", "ingestd-cell"]
 
 
 class Daemon:
@@ -36,13 +37,12 @@ class Daemon:
     def events(self, what: str = "", name: str = "") -> list[dict[str, Any]]:
         """What the children wrote down, in order."""
         path = self.state_dir / "events"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [e for e in map(json.loads, lines) if what in ("", e["what"]) and name in ("", e["name"])]
+        found = _written(path) if path.exists() else []
+        return [e for e in found if what in ("", e["what"]) and name in ("", e["name"])]
 
     def log(self, event: str = "") -> list[dict[str, Any]]:
         """Every line that the daemon and its children logged; a line that is no JSON fails the test."""
-        lines = (self.state_dir / "log").read_text().splitlines()
-        return [line for line in map(json.loads, lines) if event in ("", line["event"])]
+        return [line for line in _written(self.state_dir / "log") if event in ("", line["event"])]
 
     def ask(self, what: str, **args: str) -> Reply:
         return control.ask(self.run_dir, Command(what=what, who="test", args=args), 10_000)
@@ -68,6 +68,9 @@ class Daemon:
         self._log.close()
 
 
+Start = Callable[..., Daemon]
+
+
 @pytest.fixture
 def daemon(tmp_path: Path, run_dir: Path) -> Iterator[Callable[..., Daemon]]:
     """Start daemons with changed rows; at the end nothing that they started may live."""
@@ -90,3 +93,9 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _written(file: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a file that is still written to: without what has no line end yet."""
+    whole, _, _rest = file.read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]
