@@ -57,7 +57,7 @@ def coresets(vectors: F32, grid: Grid, peer: Peer, progress: Progress) -> Figure
 
 def detectors(data: Category, model: Taught, shares: Sequence[float], rounds: int, peer: Peer, progress: Progress) -> Figures:
     """Return the times of whole detectors, with banks of some shares of all patches."""
-    pictures = shown(data, min(rounds * _BATCHES[-1], len(data.tests.cases)), model.method, model.seed)
+    pictures = shown(data, min(rounds * turns.PICTURES, len(data.tests.cases)), model.method, model.seed)
     counts = [max(16, round(share * len(model.vectors))) for share in shares]
     order = model.chosen(max(counts))
     found = []
@@ -70,8 +70,8 @@ def detectors(data: Category, model: Taught, shares: Sequence[float], rounds: in
             ours = model.detector(model.method, model.bank(model.vectors[order[:count]]))
             for batch in _BATCHES:
                 advance = progress.stage(f"bank {count:,}, batch {batch}", rounds + 1)
-                times = _beside(ours, peer, pictures, batch, rounds, advance)
-                found.append({"vectors": count, "peer_bank": theirs, "batch": batch, **turns.compared(times, "ours", batch)})
+                times = turns.compared(_beside(ours, peer, pictures, batch, rounds, advance), "ours", turns.PICTURES)
+                found.append({"vectors": count, "peer_bank": theirs, "batch": batch, **times})
     return {"peer": peer.name, "cells": found}
 
 
@@ -136,14 +136,12 @@ def _cell(vectors: F32, count: int, grid: Grid, peer: Peer, path: Path, progress
 def _beside(
     ours: Detector, peer: Peer, pictures: Sequence[U8], batch: int, rounds: int, advance: Advance
 ) -> dict[str, list[float]]:
-    def some(number: int) -> list[int]:
-        return [(number * batch + k) % len(pictures) for k in range(batch)]
-
     def own(number: int) -> object:
-        return [result.map for result in ours.score([pictures[i] for i in some(number)])]
+        return [result.map for some in turns.batches(pictures, number, batch) for result in ours.score(some)]
 
     def their(number: int) -> object:
-        return turns.Took(peer.ask("score", some=some(number))["ms"])
+        each = turns.batches(range(len(pictures)), number, batch)
+        return turns.Took(sum(peer.ask("score", some=some)["ms"] for some in each))
 
     return turns.in_turns({"ours": own, "peer": their}, rounds, advance)
 

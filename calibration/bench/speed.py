@@ -29,7 +29,6 @@ from inspectd.vision.methods import Arrays
 FLOOR = "backbone alone"
 HEAD = ("", "vectors", "image AUROC %", "pixel AUROC %", "ms, batch 1", "x floor", "ms, batch 8", "x floor")
 BATCHES = (1, 8)
-TURN = 8  # pictures that a side scores in its turn, whatever the batch: with one alone it would meet the others' caches only
 
 _SCORES = ("image_auroc", "pixel_auroc", "pro")
 
@@ -113,18 +112,12 @@ def _times(
 ) -> dict[int, dict[str, Any]]:
     """Time all detectors and the floor in turns, for each size of batch."""
     found = {}
-    pictures = shown(data, min(size.rounds * TURN, len(data.tests.cases)), model.method, model.seed)
+    pictures = shown(data, min(size.rounds * turns.PICTURES, len(data.tests.cases)), model.method, model.seed)
     for batch in BATCHES:
         advance = progress.stage(f"turns, batch {batch}", size.rounds + 1)
-        sides = _sides(detectors, model, [_batches(pictures, number, batch) for number in range(size.rounds)])
-        found[batch] = turns.compared(turns.in_turns(sides, size.rounds, advance), FLOOR, TURN)
+        sides = _sides(detectors, model, [turns.batches(pictures, number, batch) for number in range(size.rounds)])
+        found[batch] = turns.compared(turns.in_turns(sides, size.rounds, advance), FLOOR, turns.PICTURES)
     return found
-
-
-def _batches(pictures: Sequence[U8], turn: int, batch: int) -> list[list[U8]]:
-    """Return the pictures of one turn, batch by batch."""
-    own = [pictures[(turn * TURN + k) % len(pictures)] for k in range(TURN)]
-    return [own[first : first + batch] for first in range(0, TURN, batch)]
 
 
 def _sides(detectors: Mapping[str, Detector], model: Taught, rounds: Sequence[Sequence[list[U8]]]) -> dict[str, turns.Side]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, TypeVar
 
 from calibration.progress import Advance
 from inspectd import clock
 
 Side = Callable[[int], object]  # does its work on what the numbered round is about; may return what it Took itself
 Times = Mapping[str, Sequence[float]]  # ms of every round, by side
+T = TypeVar("T")
+
+PICTURES = 8  # that a side scores in its turn, whatever the batch: with one alone it would meet the others' caches only
 
 
 class Took(float):
@@ -31,6 +34,12 @@ def in_turns(sides: Mapping[str, Side], rounds: int, advance: Advance) -> dict[s
             times[name] += [took] if number >= 0 else []
         advance(1)
     return times
+
+
+def batches(pictures: Sequence[T], turn: int, batch: int) -> list[list[T]]:
+    """Return the pictures of one turn, batch by batch; after the last picture comes the first again."""
+    own = [pictures[(turn * PICTURES + k) % len(pictures)] for k in range(PICTURES)]
+    return [own[first : first + batch] for first in range(0, PICTURES, batch)]
 
 
 def middle(values: Sequence[float]) -> dict[str, Any]:

@@ -66,12 +66,16 @@ def test_the_extra_memory_of_a_step_is_what_it_held_at_most() -> None:
 
 
 @pytest.mark.slow
-def test_detectors_take_turns_with_the_same_size_of_bank(tmp_path: Path, peer: Peer) -> None:
-    """Each bank at batch 1 and 8; the ratio is theirs over ours."""
+def test_detectors_take_turns_with_the_same_size_of_bank(tmp_path: Path, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each bank at batch 1 and 8, eight pictures a turn, warming up included; the ratio is theirs over ours."""
+    asked: list[int] = []
+    ask = peer.ask
+    monkeypatch.setattr(peer, "ask", lambda do, **about: (asked.append(len(about.get("some", ""))), ask(do, **about))[1])
     machine = Machine(tmp_path, 1)
     (one,) = Bench(mvtec(tmp_path), None, (0,), machine, Silent()).categories
     model = taught.taught(one, 6, METHOD, machine, 0, Silent())
     found = against.detectors(one, model, (0.1, 0.25), 3, peer, Silent())
+    assert [number for number in asked if number] == ([1] * 8 * 4 + [8] * 4) * 2
     assert [(cell["vectors"], cell["batch"]) for cell in found["cells"]] == [(38, 1), (38, 8), (96, 1), (96, 8)]
     assert all(cell["peer_bank"]["vectors"] == cell["vectors"] for cell in found["cells"])
     assert all(cell["ours"]["ratio"]["median"] == 1 for cell in found["cells"])

@@ -18,6 +18,16 @@ def test_every_side_has_every_turn_and_each_begins_a_round_in_turn() -> None:
     assert sum(told) == 4
 
 
+def test_a_turn_is_of_eight_pictures_whatever_the_batch_and_goes_on_where_the_last_one_ended() -> None:
+    """A side that scored one picture in its turn would meet the caches that the others left, and nothing else."""
+    pictures = range(11)
+    for turn, expected in enumerate(([0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 0, 1, 2, 3, 4])):
+        for batch in (1, 4, 8):
+            found = turns.batches(pictures, turn, batch)
+            assert [len(some) for some in found] == [batch] * (8 // batch)
+            assert [one for some in found for one in some] == expected
+
+
 def test_ratios_are_of_each_round_and_then_their_median() -> None:
     """A machine that was slow in one round was so for both sides: the ratio does not see it."""
     found = turns.compared({"floor": [1, 10, 2], "side": [2, 20, 4]}, "floor", pictures=2)
