@@ -4,6 +4,8 @@ An upper estimate of the arrays that are held at once, and of what libraries and
 """
 
 import shutil
+import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -13,7 +15,7 @@ from msgspec.structs import replace
 from calibration import bank, stream
 from calibration.features import BATCH, MEMORY, Extractor, kept
 from calibration.progress import Progress
-from inspectd.errors import ConfigError, Problem, StateError
+from inspectd.errors import BadInput, ConfigError, Problem, StateError
 from inspectd.station.document import Key
 from inspectd.station.schema import Method
 from inspectd.vision import forward
@@ -21,7 +23,7 @@ from inspectd.vision import forward
 _FLOAT = 4
 _LIBRARIES = 150 << 20  # what matplotlib and others take that come later, and the report
 _ACTIVATIONS = 250  # bytes for each pixel of a batch in the backbone: lite0 160 measured, wider networks more
-_PER_VECTOR = 28  # bytes of greedy selection's own numbers for each vector, and of their order
+PER_VECTOR = 28  # bytes of greedy selection's own numbers for each vector, and of their order
 _SHARES = 5  # coresets that banks are put together from: one a fold
 _LESS = "less is taken by a smaller input_px, a larger stride"
 _FEWER = {"padim": "channels", "spade": "pictures"}
@@ -61,8 +63,8 @@ def check(
     into `folder` either.
     """
     free, problems, on_disk, threads = available(), list[Problem](), 0, max(one.threads for one in extractors)
-    taken, beside = resident(), _beside(extractors, pictures, threads)
-    total, spare = taken + beside, free - beside
+    taken, besides = resident(), beside(extractors, pictures, threads)
+    total, spare = taken + besides, free - besides
     for extractor, (key, method) in zip(extractors, asked.methods, strict=True):
         vectors = kept(pictures, extractor)
         streamed = vectors > MEMORY // len(extractors)
@@ -78,12 +80,45 @@ def check(
             problems.append(asked.problem(*_too_large(key, method, needs, spare - held, free)))
         else:
             spare -= held + needs(method)
-    told = f"memory: at most about {gigabytes(total)}, {gigabytes(taken)} of it taken already"
-    progress.note(f"{told}; {gigabytes(free)} are free")
+    _tell(total, taken, free, progress)
     if problems:
         raise ConfigError(problems)
     if on_disk:
         _check_disk(on_disk, folder, progress)
+
+
+class Taken(NamedTuple):
+    """Bytes that a step takes."""
+
+    memory: int
+    disk: int = 0
+
+
+class Knob(NamedTuple):
+    """An option by which a command takes more or less, and the least that it can be."""
+
+    name: str
+    number: int
+    least: int = 1
+
+
+def check_knobs(needs: Callable[..., Taken], knobs: Sequence[Knob], progress: Progress) -> None:
+    """Tell what a command takes, of which `needs` is asked with a number for each knob, before it starts.
+
+    BadInput if that does not fit into the memory, with the most of each knob that would, the others being as they are.
+    StateError if patch vectors fit neither there nor on the disk.
+    """
+    free, taken, wanted = available(), resident(), needs(*(knob.number for knob in knobs))
+    _tell(taken + wanted.memory, taken, free, progress)
+    if wanted.memory > free:
+        most = [_most(needs, knobs, i, free) for i in range(len(knobs))]
+        fits = " or ".join(f"{knob.name} {number}" for knob, number in zip(knobs, most, strict=True) if number >= knob.least)
+        asked = " ".join(f"{knob.name} {knob.number}" for knob in knobs)
+        told = f"{fits} fits" if fits else f"{_LESS}, or less of each"
+        got = f"about {gigabytes(wanted.memory)}"
+        raise BadInput(f"{asked}: expected what fits into {gigabytes(free)} of free memory, got {got} ({told})")
+    if wanted.disk:
+        _check_disk(wanted.disk, Path(tempfile.gettempdir()), progress)
 
 
 def needed(method: Method, size: Size) -> int:
@@ -99,7 +134,7 @@ def needed(method: Method, size: Size) -> int:
                 return drawn + threads * (drawn + chosen)
             if streamed:
                 return _streamed(count, size, chosen)
-            return threads * (pictures * patches * (row + _PER_VECTOR) + chosen)  # a copy of the others' patches, standardised
+            return threads * (pictures * patches * (row + PER_VECTOR) + chosen)  # a copy of the others' patches, standardised
         case "padim":
             k = min(method.channels, channels)
             return threads * patches * k * k * (2 * 8 + _FLOAT)  # sums and one batch's products in float64, factors
@@ -110,13 +145,13 @@ def needed(method: Method, size: Size) -> int:
 def _streamed(count: int, size: Size, chosen: int) -> int:
     """Bytes taken by coresets of the shares, while they are made or while banks are chosen from them."""
     row, share = size.channels * _FLOAT, -(-size.pictures * size.patches // (_SHARES - 1))  # a hold-out has one less
-    chunk = min(stream.chunk(count), share) * (row + _PER_VECTOR)
+    chunk = min(stream.chunk(count), share) * (row + PER_VECTOR)
     coresets = _SHARES * min(count, share) * row
     making = (2 + stream.levels(share, count)) * chunk  # a chunk a level, merged, and a scaled copy
     return coresets + size.threads * max(making, 2 * coresets + chosen)
 
 
-def _beside(extractors: Sequence[Extractor], pictures: int, threads: int) -> int:
+def beside(extractors: Sequence[Extractor], pictures: int, threads: int) -> int:
     """Bytes taken beside what methods need: libraries, pictures in the backbones, and distances of all pictures."""
     distances = sum(3 * pictures * one.grid[0] * one.grid[1] * _FLOAT for one in extractors)  # by fold, together, in order
     return _LIBRARIES + distances + threads * max(map(_batch, extractors))
@@ -126,6 +161,24 @@ def _batch(one: Extractor) -> int:
     """Bytes of a batch of pictures in the backbone, and of its patch vectors as they come, laid together, and sampled."""
     inputs = min(forward.LARGEST, BATCH * one.lens.tiles[0] * one.lens.tiles[1])
     return inputs * one.input_px[0] * one.input_px[1] * _ACTIVATIONS + 3 * kept(BATCH, one)
+
+
+def _tell(total: int, taken: int, free: int, progress: Progress) -> None:
+    told = f"memory: at most about {gigabytes(total)}, {gigabytes(taken)} of it taken already"
+    progress.note(f"{told}; {gigabytes(free)} are free")
+
+
+def _most(needs: Callable[..., Taken], knobs: Sequence[Knob], which: int, free: int) -> int:
+    """Return how large one of the knobs may be, in two digits that are not zero."""
+    numbers = [knob.number for knob in knobs]
+
+    def needs_with(number: int) -> int:
+        taken: Taken = needs(*numbers[:which], number, *numbers[which + 1 :])
+        return taken.memory
+
+    fits = bisect_right(range(1, knobs[which].number), free, key=needs_with)
+    unit: int = 10 ** max(0, len(str(fits)) - 2)
+    return fits // unit * unit
 
 
 def _check_disk(wanted: int, folder: Path, progress: Progress) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from calibration import coreset
+from calibration import coreset, memory
 from calibration.bench import turns
 from calibration.bench.accuracy import Category
 from calibration.bench.peer import Peer
-from calibration.bench.taught import Taught, shown
+from calibration.bench.taught import Taught, held, searched, shown
 from calibration.evaluate import Figures
-from calibration.features import F32, U8
+from calibration.features import F32, U8, Extractor, kept
+from calibration.memory import Knob, Taken
 from calibration.progress import Advance, Progress
 from inspectd import clock
 from inspectd.errors import BadInput
@@ -43,10 +44,41 @@ class Grid:
     peer_centres: int = 100  # it is asked for no more: its time grows with each, and is known from fewer
 
 
+def check_coresets(data: Category, sees: Extractor, grid: Grid, progress: Progress) -> int:
+    """Tell what is taken, before anything is computed; return how many good pictures have so many vectors.
+
+    BadInput if there are not as many vectors, or if what they take does not fit into the memory.
+    """
+    there, most = len(data.train) * sees.patches, max(grid.vectors)
+    if there < most:
+        raise BadInput(f"--vectors: expected at most {there:,}, all that the pictures have, got {most:,}")
+
+    def needs(vectors: int) -> Taken:
+        pictures = -(-vectors // sees.patches)
+        taken, own, size = held(sees, pictures), kept(pictures, sees), round(max(grid.shares) * vectors)
+        # shuffled; the peer's, as they were read and as it reduces them; distances to the chosen ones
+        return Taken(taken.memory + 4 * own + vectors * memory.PER_VECTOR + searched(sees, size), taken.disk)
+
+    memory.check_knobs(needs, [Knob("--vectors", most)], progress)
+    return -(-most // sees.patches)
+
+
+def check_detectors(data: Category, sees: Extractor, pictures: int, shares: Sequence[float], progress: Progress) -> None:
+    """Tell what is taken, before anything is computed; BadInput if it does not fit into the memory."""
+    height, width = sees.input_px
+
+    def needs(pictures: int) -> Taken:
+        taken, own, vectors = held(sees, pictures), kept(pictures, sees), pictures * sees.patches
+        banks = searched(sees, *(round(share * vectors) for share in shares))
+        # the peer's vectors, one by one and together; pictures as they are written, and as it reads them
+        beside = 3 * own + vectors * memory.PER_VECTOR + 2 * 3 * height * width * pictures
+        return Taken(taken.memory + beside + banks, taken.disk)
+
+    memory.check_knobs(needs, [Knob("--train", min(pictures, len(data.train)))], progress)
+
+
 def coresets(vectors: F32, grid: Grid, peer: Peer, progress: Progress) -> Figures:
     """Return time and covering radius against the number of vectors and of centres, ours and the peer's."""
-    if len(vectors) < max(grid.vectors):
-        raise BadInput(f"--vectors: expected at most {len(vectors):,}, all that the pictures have, got {max(grid.vectors):,}")
     cells = [(n, max(2 * _FEW, round(share * n))) for n in grid.vectors for share in grid.shares]
     shuffled = vectors[np.random.default_rng(0).permutation(len(vectors))]
     with tempfile.TemporaryDirectory() as folder:

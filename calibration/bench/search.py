@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calibration import charts
+from calibration import charts, memory
 from calibration.bench import turns
 from calibration.bench.accuracy import Category
-from calibration.bench.taught import Taught, shown
+from calibration.bench.taught import Taught, searched, shown
 from calibration.charts import Line, Panel
-from calibration.features import F32
+from calibration.features import F32, Extractor
 from calibration.progress import Progress
 from inspectd.vision.methods import standardise
 from inspectd.vision.neighbours import Neighbours
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 HEAD = ("search", "ms a picture", "spread")
 
-_SIZES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+SIZES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 _FITTED_FROM = 10_000  # vectors: below it what does not grow with the bank would flatter the exponent
 _BATCHES = (1, 2, 4, 8, 16)
+
+
+def needed(largest: int, sees: Extractor) -> int:
+    """Return the bytes that banks of all sizes take up to the largest, and greedy selection from a quarter more."""
+    return searched(sees, *_up_to(largest)) + 2 * largest * memory.PER_VECTOR
 
 
 def run(model: Taught, bank: F32, data: Category, size: "Size", progress: Progress) -> dict[str, Any]:
@@ -70,28 +75,31 @@ def chart(found: Mapping[str, Any]) -> bytes:
     )
 
 
+def _up_to(most: int) -> list[int]:
+    return [count for count in SIZES if count <= most]
+
+
 def _by_bank(model: Taught, queries: F32, size: "Size", progress: Progress) -> list[dict[str, Any]]:
-    most = min(size.largest, len(model.vectors))
-    sizes = [count for count in _SIZES if count <= most]
+    sizes = _up_to(min(size.largest, len(model.vectors)))
     order = model.chosen(max(sizes, default=0)) if sizes else np.empty(0, np.int64)
     banks = {str(count): Neighbours(model.vectors[order[:count]]) for count in sizes}
     flat = queries.reshape(len(queries), -1, queries.shape[-1])
 
-    def searched(bank: Neighbours) -> turns.Side:
+    def side(bank: Neighbours) -> turns.Side:
         return lambda number: bank.nearest(flat[number % len(flat)])
 
-    sides = {name: searched(bank) for name, bank in banks.items()}
+    sides = {name: side(bank) for name, bank in banks.items()}
     times = turns.in_turns(sides, size.rounds, progress.stage("turns, bank sizes", size.rounds + 1))
     return [{"vectors": int(name), **turns.middle(took)} for name, took in times.items()]
 
 
 def _by_batch(bank: F32, queries: F32, rounds: int, progress: Progress) -> list[dict[str, Any]]:
-    searched = Neighbours(bank)
+    prepared = Neighbours(bank)
 
     def of(batch: int) -> turns.Side:
         def side(number: int) -> object:
             some = [(number * batch + k) % len(queries) for k in range(batch)]
-            return searched.nearest(queries[some].reshape(-1, queries.shape[-1]))
+            return prepared.nearest(queries[some].reshape(-1, queries.shape[-1]))
 
         return side
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from calibration import bank, evaluate
-from calibration.bench import search, turns
+from calibration import bank, evaluate, memory
+from calibration.bench import learnt, search, turns
 from calibration.bench.accuracy import Category
 from calibration.bench.learnt import Machine
-from calibration.bench.taught import Taught, shown, taught
+from calibration.bench.taught import Taught, held, searched, shown, taught
 from calibration.evaluate import Figures
-from calibration.features import U8
+from calibration.features import U8, Extractor, kept
 from calibration.layout import Layout
+from calibration.memory import Knob, Taken
 from calibration.progress import Progress
 from inspectd.errors import MissingExtra, NotEnoughPictures
 from inspectd.station.schema import Method
@@ -29,6 +30,7 @@ from inspectd.vision.methods import Arrays
 FLOOR = "backbone alone"
 HEAD = ("", "vectors", "image AUROC %", "pixel AUROC %", "ms, batch 1", "x floor", "ms, batch 8", "x floor")
 BATCHES = (1, 8)
+LEAST = search.SIZES[0]  # vectors of the largest bank that is searched
 
 _SCORES = ("image_auroc", "pixel_auroc", "pro")
 
@@ -44,10 +46,11 @@ class Size:
 
 
 def run(data: Category, method: Method, machine: Machine, size: Size, seed: int, progress: Progress) -> Figures:
-    """Return rows of methods with their scores and times, and how the time of a search grows."""
+    """Return rows of methods with their scores and times, and how the time of a search grows; errors as of `check`."""
+    check(data, method, machine, size, progress)
     neighbours.use_threads(machine.threads)
     model = taught(data, size.pictures, method, machine, seed, progress)
-    more = taught(data, _pictures_for(size.largest, model), method, machine, seed, progress)
+    more = taught(data, _pictures_for(size.largest, model.features.extractor), method, machine, seed, progress)
     order = model.chosen(len(model.vectors) // 10)
     makers = _makers(model, order)
     made = {name: _made(make) for name, make in makers.items()}
@@ -69,9 +72,25 @@ def rows(found: Figures) -> list[tuple[str, ...]]:
     return [_row(one) for one in found["rows"]]
 
 
-def _pictures_for(bank: int, model: Taught) -> int:
+def check(data: Category, method: Method, machine: Machine, size: Size, progress: Progress) -> None:
+    """Tell what is taken, before anything is computed; BadInput if it does not fit into the memory."""
+    there, sees = len(data.train), learnt.extractor(method, machine)
+
+    def needs(pictures: int, largest: int) -> Taken:
+        known, more = min(pictures, there), min(_pictures_for(largest, sees), there)
+        vectors, taken = kept(known, sees), held(sees, known, more)
+        padim = memory.needed(replace(method, kind="padim"), memory.Size(known, sees.patches, sees.backbone.channels, 1))
+        # the banks that share no vectors with others: of SPADE, of 10 % and 1 %; and what an index needs while it is trained
+        methods = 4 * vectors + padim + searched(sees, known * sees.patches)
+        banks = 2 * vectors + search.needed(min(largest, more * sees.patches), sees)
+        return Taken(taken.memory + max(methods, banks), taken.disk)
+
+    memory.check_knobs(needs, [Knob("--train", min(size.pictures, there)), Knob("--largest", size.largest, LEAST)], progress)
+
+
+def _pictures_for(bank: int, sees: Extractor) -> int:
     """Return how many pictures have a quarter more patches than a bank: some repeat each other."""
-    return -(-bank * 5 // (4 * model.features.extractor.patches))
+    return -(-bank * 5 // (4 * sees.patches))
 
 
 def _makers(model: Taught, order: Any) -> dict[str, Callable[[], tuple[Method, Arrays]]]:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calibration import coreset, fitting
+from calibration import coreset, fitting, memory
 from calibration.bench import learnt
 from calibration.bench.accuracy import Bench, Category
 from calibration.bench.learnt import Learnt, Machine
 from calibration.ensemble import Panel
-from calibration.features import F32, U8, Features, batches
+from calibration.features import F32, MEMORY, U8, Extractor, Features, kept
+from calibration.memory import Taken
 from calibration.progress import Progress
 from inspectd.errors import BadInput
 from inspectd.station.schema import Method
@@ -25,7 +26,9 @@ from inspectd.vision import neighbours, preprocess
 from inspectd.vision.bundle import Bundle, Manifest, PictureSpec
 from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
-from inspectd.vision.methods import Arrays, standardise
+from inspectd.vision.methods import Arrays
+
+_CODES, _CODING = 80, 520  # bytes for each vector of a bank: as the search keeps it, and while it is coded, in double precision
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,11 @@ class Taught:
     @cached_property
     def vectors(self) -> F32:
         """All patch vectors [N,d], standardised."""
-        every = batches(np.arange(len(self.features.samples)))
-        maps = np.concatenate([self.features.vectors(some) for some in every])
-        return standardise(maps.reshape(-1, maps.shape[-1]), *self.standard)
+        mean, scale = self.standard
+        vectors = self.features.patches(np.arange(len(self.features.samples)))
+        np.subtract(vectors, mean, out=vectors)  # a copy already, as large as memory may allow
+        np.divide(vectors, scale, out=vectors)
+        return vectors
 
     def chosen(self, count: int) -> npt.NDArray[np.int64]:
         """Choose so many of the vectors greedily."""
@@ -83,11 +88,25 @@ class Taught:
         return Panel([method], [self.features.extractor], [arrays], [1.0])
 
 
+def held(sees: Extractor, *pictures: int) -> Taken:
+    """Return what patch vectors take of so many pictures each, as they were seen and standardised; never less of more."""
+    seen = [kept(count, sees) for count in pictures]
+    in_memory = sum(seen) + sum(min(one, MEMORY) for one in seen)  # as if the file of those on disk took what memory could
+    return Taken(memory.beside([sees], max(pictures), 1) + in_memory, sum(one for one in seen if one > MEMORY))
+
+
+def searched(sees: Extractor, *banks: int) -> int:
+    """Return the bytes that banks of so many vectors each take, copies with their codes, while one is centred and coded."""
+    row = sees.backbone.channels * 4
+    return sum(banks) * (row + _CODES) + max(banks, default=0) * (row + _CODING)
+
+
 def taught(one: Category, pictures: int, method: Method, machine: Machine, seed: int, progress: Progress) -> Taught:
     """See so many good pictures of a category, or all if it has fewer."""
     samples = one.few(min(pictures, len(one.train)), seed)
     extractor = learnt.extractor(method, machine)
-    return Taught(method, Features(extractor, samples, seed, progress.stage("patch vectors", len(samples))), seed, progress)
+    advance = progress.stage("patch vectors", len(samples))
+    return Taught(method, Features(extractor, samples, seed, advance, drawn=0), seed, progress)
 
 
 def only(root: Path, category: str | None, machine: Machine, progress: Progress) -> Category:

@@ -148,8 +148,9 @@ def coreset(
     machine = Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
-        pictures = -(-max(grid.vectors) // learnt.extractor(method, machine).patches)
-        model = taught(only(data, category, machine, bars), pictures, method, machine, 0, bars)
+        one = only(data, category, machine, bars)
+        pictures = against.check_coresets(one, learnt.extractor(method, machine), grid, bars)
+        model = taught(one, pictures, method, machine, 0, bars)
         figures = against.coresets(model.vectors, grid, peer, bars)
     show(against.CORESET_HEAD, against.coreset_rows(figures), json)
     write(json, figures | about(method, threads), b"")
@@ -173,7 +174,7 @@ def peers(
     """
     learning.need_extra()
     screen.need_place(json)
-    from calibration.bench import against
+    from calibration.bench import against, learnt
     from calibration.bench.learnt import Machine
     from calibration.bench.peer import Peer
     from calibration.bench.taught import only, taught
@@ -181,9 +182,10 @@ def peers(
     method, machine = learning.method((), **_SMALL), Machine(options.state_directory(config, state).backbones, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
-        one = only(data, category, machine, bars)
+        one, banks = only(data, category, machine, bars), _numbers("--shares", shares)
+        against.check_detectors(one, learnt.extractor(method, machine), train, banks, bars)
         model = taught(one, train, method, machine, 0, bars)
-        figures = against.detectors(one, model, _numbers("--shares", shares), rounds, peer, bars)
+        figures = against.detectors(one, model, banks, rounds, peer, bars)
     show(against.DETECTOR_HEAD, against.detector_rows(figures), json)
     write(json, figures | about(method, threads), b"")
 

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from calibration import bank, fitting, memory
 from calibration.features import Extractor
 from calibration.job import Job, Options
-from calibration.memory import Size
-from inspectd.errors import ConfigError
+from calibration.memory import Knob, Size, Taken
+from inspectd.errors import BadInput, ConfigError, StateError
 from inspectd.vision.methods import judges
 from tests.calibration import parts
 from tests.calibration.parts import METHOD, Watch
@@ -126,7 +128,7 @@ def test_methods_without_a_bank_say_what_takes_less(
     kind: str, less: str, extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They have no share to name."""
-    monkeypatch.setattr(memory, "available", lambda: 10_000_000 + memory._beside([extractor], 100, 1))
+    monkeypatch.setattr(memory, "available", lambda: 10_000_000 + memory.beside([extractor], 100, 1))
     with pytest.raises(
         ConfigError, match=f"method.kind: expected what fits into the 0.0061 GB.*got {kind}, about .*fewer {less}"
     ):
@@ -137,7 +139,7 @@ def test_several_members_share_the_memory(extractor: Extractor, tmp_path: Path, 
     """One that would fit alone does not fit beside another."""
     monkeypatch.setattr(Job, "methods", property(lambda _self: [(("method", "members", str(i)), METHOD) for i in range(2)]))
     one = memory.needed(METHOD, Size(100, extractor.patches, 152, 1)) + 100 * 64 * 152 * 4
-    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one) + memory._beside([extractor] * 2, 100, 1))
+    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one) + memory.beside([extractor] * 2, 100, 1))
     with pytest.raises(ConfigError) as caught:
         memory.check(asked(tmp_path), [extractor, extractor], 100, tmp_path, Watch())
     assert [problem.key for problem in caught.value.problems] == ["method.members.1.input_px"]
@@ -155,3 +157,36 @@ def test_an_index_takes_more_while_it_is_trained() -> None:
     exact, indexed = (msgspec.structs.replace(METHOD, bank=50_000, search=search) for search in ("exact", "ivfpq"))
     size = Size(100, 784, 152, 2)
     assert memory.needed(indexed, size) - memory.needed(exact, size) == 2 * 2 * 50_000 * 152 * 4
+
+
+@given(free=st.integers(1, 3_000_000), train=st.integers(1, 5000), largest=st.integers(1000, 400_000))
+def test_a_command_that_takes_too_much_is_told_numbers_that_fit(free: int, train: int, largest: int) -> None:
+    """Each named number fits with the others as they were, and a tenth more of it would not; what fits is not refused."""
+
+    def needs(train: int, largest: int) -> Taken:
+        return Taken(300 * train + 5 * largest)
+
+    watch, knobs = Watch(), [Knob("--train", train), Knob("--largest", largest, 1000)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "available", lambda: free)
+        if needs(train, largest).memory <= free:
+            memory.check_knobs(needs, knobs, watch)
+            return
+        with pytest.raises(BadInput, match=rf"^--train {train} --largest {largest}: expected what fits") as caught:
+            memory.check_knobs(needs, knobs, watch)
+    assert watch.notes[0].startswith("memory: at most about")
+    named = {name: int(number) for name, number in re.findall(r"(--\w+) (\d+)(?= or| fits)", str(caught.value).split("(")[1])}
+    for name, other in (("--train", 5 * largest), ("--largest", 300 * train)):
+        each, least = (300, 1) if name == "--train" else (5, 1000)
+        if name in named:
+            assert each * named[name] + other <= free < each * (1.1 * named[name] + 1) + other
+        else:
+            assert each * least * 1.1 + other > free
+    assert named or "smaller input_px, a larger stride, or less of each" in str(caught.value)
+
+
+def test_what_lies_on_disk_must_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patch vectors that memory does not hold are no reason to fill a disk."""
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1_000_000))
+    with pytest.raises(StateError, match=r"expected 0\.002 GB of free disk for patch vectors"):
+        memory.check_knobs(lambda _train: Taken(1, 2_000_000), [Knob("--train", 3)], Watch())

@@ -1,5 +1,6 @@
 """Beside a peer: the same vectors and pictures for both, theirs timed by themselves, and every failure told."""
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration import coreset
-from calibration.bench import against, taught
+from calibration import coreset, memory
+from calibration.bench import against, learnt, taught
 from calibration.bench.accuracy import Bench
 from calibration.bench.learnt import Machine
 from calibration.bench.peer import Peer
 from calibration.progress import Silent
 from inspectd.errors import BadInput
-from tests.calibration.parts import METHOD
+from tests.calibration.parts import METHOD, Watch
 from tests.calibration.test_layout import mvtec
 
 SCRIPT = Path(__file__).with_name("numpy_peer.py")
@@ -42,8 +43,6 @@ def test_coresets_are_measured_on_the_same_vectors_and_compared_at_the_same_coun
         assert cell["seconds"]["median"] > 0
         assert cell["peer_ms_per_centre"] == pytest.approx(cell["times_faster"] * cell["ms_per_centre"])
     assert all(len(row) == len(against.CORESET_HEAD) for row in against.coreset_rows(found))
-    with pytest.raises(BadInput, match="--vectors: expected at most 900"):
-        against.coresets(vectors, against.Grid((1000,), (0.1,)), peer, Silent())
 
 
 def test_the_covering_radius_is_the_farthest_vectors_distance_to_the_chosen() -> None:
@@ -99,3 +98,22 @@ def test_a_peer_that_cannot_or_dies_or_is_none_is_told_with_how_to_make_one(tmp_
     with pytest.raises(BadInput, match="FileNotFoundError"):
         peer.ask("coreset", vectors=str(tmp_path / "none.npy"), count=3, seed=0)
     assert peer.ask("threads", count=2) == {"count": 2}
+
+
+def test_what_there_is_not_or_memory_does_not_hold_is_refused_before_anything_is_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option is named, with what there is or what would fit; else the pictures are told that have so many vectors."""
+    machine, watch = Machine(tmp_path, 1), Watch()
+    (one,) = Bench(mvtec(tmp_path), None, (0,), machine, Silent()).categories
+    many, sees = dataclasses.replace(one, train=list(one.train) * 1000), learnt.extractor(METHOD, machine)
+    with pytest.raises(BadInput, match=r"^--vectors: expected at most 384, all that the pictures have, got 1,000"):
+        against.check_coresets(one, sees, against.Grid((1000,), (0.1,)), watch)
+    assert against.check_coresets(many, sees, against.Grid((1000,), (0.1,)), watch) == 16
+    monkeypatch.setattr(memory, "available", lambda: 500_000_000)
+    with pytest.raises(BadInput, match=r"^--vectors 300000: expected .* free memory, got about .*\(--vectors \d+ fits\)$"):
+        against.check_coresets(many, sees, against.Grid((1000, 300_000), (0.1,)), watch)
+    with pytest.raises(BadInput, match=r"^--train 6000: expected .* free memory, got about .*\(--train \d+ fits\)$"):
+        against.check_detectors(many, sees, 9000, (0.1,), watch)
+    assert len(watch.notes) == 3
+    assert watch.stages == {}

@@ -1,18 +1,22 @@
 """Speed: every method is timed beside the backbone alone, by the detector that a worker would make."""
 
+import dataclasses
+import tracemalloc
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from calibration.bench import search, speed, taught
+from calibration import memory
+from calibration.bench import learnt, search, speed, taught, turns
 from calibration.bench.accuracy import Bench
 from calibration.bench.learnt import Machine
 from calibration.progress import Silent
 from inspectd.errors import BadInput, MissingExtra
 from inspectd.vision import ivfpq
 from inspectd.vision.neighbours import Neighbours
-from tests.calibration.parts import METHOD
+from tests.calibration.parts import METHOD, Watch
 from tests.calibration.test_layout import mvtec
 
 
@@ -102,3 +106,44 @@ def test_the_exponent_is_the_slope_from_ten_thousand_vectors_on() -> None:
     found = {"by_bank": points, "by_batch": [{"batch": 1, "median": 2.0, "spread": [1.0, 3.0]}], "exponent": 0.5}
     assert search.rows(found)[-1][1] == "0.50"
     assert search.chart(found).startswith(b"\x89PNG")
+
+
+def test_what_takes_more_memory_than_there_is_is_refused_before_anything_is_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told what it takes, then how many pictures or vectors would fit; those are then taken."""
+    monkeypatch.setattr(memory, "available", lambda: 400_000_000)
+    machine, watch = Machine(tmp_path, 1), Watch()
+    (one,) = Bench(mvtec(tmp_path), None, (0,), machine, Silent()).categories
+    many = dataclasses.replace(one, train=list(one.train) * 1000)
+    wide = msgspec.structs.replace(METHOD, input_px=128)
+    with pytest.raises(
+        BadInput, match=r"^--train 2000 --largest 2000: expected .* got about \d.*--train \d+ fits\)$"
+    ) as caught:
+        speed.run(many, wide, machine, speed.Size(2000, 2, None, 2000), 0, watch)
+    assert watch.notes[0].startswith("memory: at most about")
+    assert watch.stages == {}
+    fits = int(str(caught.value).split("--train ")[-1].split()[0])
+    speed.check(many, wide, machine, speed.Size(fits, 2, None, 2000), watch)
+    with pytest.raises(BadInput, match=r"--largest \d+ fits\)$"):
+        speed.run(many, wide, machine, speed.Size(1, 2, None, 200_000), 0, watch)
+
+
+@pytest.mark.slow
+def test_the_estimate_holds_for_what_is_really_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays take no more than was said, nor less than a third of it; too few are these vectors for an index."""
+    machine, wide = Machine(tmp_path, 1), msgspec.structs.replace(METHOD, input_px=320, channels=10)
+    (one,) = Bench(mvtec(tmp_path), None, (0,), machine, Silent()).categories
+    monkeypatch.setattr(speed, "_scores", lambda *_: dict.fromkeys(speed._SCORES))
+    monkeypatch.setattr(turns, "in_turns", lambda sides, *_: {name: [1.0] for name in sides})
+    said: list[int] = []
+    monkeypatch.setattr(
+        memory, "check_knobs", lambda needs, knobs, _: said.append(needs(*(knob.number for knob in knobs)).memory)
+    )
+    tracemalloc.start()
+    speed.run(one, wide, machine, speed.Size(6, 2, None, 5000), 0, Silent())
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    before = memory.beside([learnt.extractor(wide, machine)], 6, 1)  # what no array of ours holds: libraries, the backbone
+    assert taken <= said[0] - before + (24 << 20)  # blocks of products, whatever the pictures
+    assert said[0] - before <= 3 * taken
