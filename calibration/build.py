@@ -18,7 +18,7 @@ from inspectd.errors import Interrupted
 from inspectd.station.schema import Config, Method
 from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
-from inspectd.vision import likeness, neighbours
+from inspectd.vision import likeness, neighbours, reports
 from inspectd.vision.bundle import Bundle
 
 
@@ -40,7 +40,7 @@ class CalibrationResult:
     @property
     def report(self) -> Path:
         """The page to read and sign."""
-        return self.directory / release.REPORT
+        return self.directory / reports.REPORT
 
 
 def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none of it belongs together)
@@ -138,7 +138,7 @@ def _result(bundle: Bundle, found: Outcome, told: list[str], seconds: dict[str, 
         rule=verdict.rule,
         how=verdict.active.how,
         warnings=told,
-        learning=curve.told(found.curve),
+        learning=curve.told(found.curve, len({*found.groups})),
         metrics=bundle.manifest.metrics,
         timings=seconds,
     )

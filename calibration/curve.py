@@ -18,7 +18,7 @@ from calibration import bank, fitting, parallel
 from calibration.ensemble import Learnt, Pupil
 from calibration.features import Indices
 from calibration.progress import Advance, Progress
-from calibration.threshold import Split
+from calibration.threshold import ENOUGH, Split, supported_rate
 from inspectd.errors import NotEnoughPictures
 from inspectd.station import schema
 
@@ -27,6 +27,11 @@ F64 = npt.NDArray[np.float64]
 SCORED = 40  # good parts scored by each bank
 _DRAWN = 3  # folds that are scored: with five the curve took longer than all cross-fitted scores
 GAIN = 0.02  # a score of good parts that a doubling lowers by less will not be lowered much by another one
+_VERDICTS = {
+    True: "More pictures would help",
+    False: "More pictures would not help",
+    None: "It is not clear whether more pictures would help",
+}
 _SHARES = 4  # of the pictures that a hold-out learns from: one, two and all of them
 
 
@@ -51,19 +56,23 @@ class Curve:
         return float(self._gains.std(ddof=1) / np.sqrt(len(self._gains))) if len(self._gains) > 1 else 0.0
 
     @property
-    def helps(self) -> bool:
-        """Whether more pictures would help: the last doubling gained GAIN or more."""
-        return self.gain >= GAIN
+    def helps(self) -> bool | None:
+        """Whether more pictures would help: the last doubling gained GAIN or more; None if it cannot be told.
+
+        That is so where two standard errors reach GAIN, and where scores rose by as much: then something else moved them.
+        """
+        if self.gain >= GAIN:
+            return True
+        return None if self.gain <= -GAIN or self.gain + 2 * self.spread >= GAIN else False
 
     @property
-    def verdict(self) -> str:
-        """The same in words, with the rule."""
+    def found(self) -> str:
+        """What was measured, with the rule."""
         fewer, most = self.pictures[-2:]
-        said = "More pictures would help" if self.helps else "More pictures would not help"
         moved = "lowered" if self.gain >= 0 else "raised"
         return (
-            f"{said}: learning from {most} pictures instead of {fewer} {moved} the score of good parts that were not learnt "
-            f"from by {abs(self.gain):.1%} (± {self.spread:.1%}); where it lowers it by {GAIN:.0%} or more, more would help."
+            f"learning from {most} pictures instead of {fewer} {moved} the score of good parts that were not learnt from by "
+            f"{abs(self.gain):.1%} (standard error {self.spread:.1%}); where it is lowered by {GAIN:.0%} or more, more help"
         )
 
     @property
@@ -71,11 +80,21 @@ class Curve:
         return 1 - self.scores[:, -1] / self.scores[:, -2]
 
 
-def told(found: Curve | None) -> str:
-    """Say whether more pictures would help."""
-    if found is None:
-        return "Whether more pictures would help is not known: too few different ones to learn from a part of them."
-    return found.verdict
+def helps(found: Curve | None, groups: int) -> bool | None:
+    """Whether more pictures would help, of so many good groups that were scored; None if it cannot be told."""
+    if groups < ENOUGH:
+        return True
+    return None if found is None else found.helps
+
+
+def told(found: Curve | None, groups: int) -> str:
+    """Say whether more pictures would help, and why."""
+    verdict = _VERDICTS[helps(found, groups)]
+    reasons = [] if found is None else [found.found]
+    if groups < ENOUGH:
+        few = f"{groups} good parts or lots support a promise of {supported_rate(groups):.1%} false rejects, {ENOUGH} one of 2%"
+        reasons.insert(0, few)
+    return f"{verdict}: {'; '.join(reasons) or 'too few different ones to learn from a part of them'}."
 
 
 class _Draw(NamedTuple):

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from calibration import defects, metrics
+from calibration import defects, metrics, threshold
 from calibration.choice import Choice
-from calibration.curve import Curve
+from calibration.curve import Curve, helps, told
 from calibration.findings import Findings, Named, Suspects, escaped
 from calibration.synthetic import Trial
 from calibration.threshold import CONFIDENCE, Rejects
@@ -27,7 +27,7 @@ class Evidence:
     number: int
     warnings: Sequence[str]
     findings: Findings
-    rejects: Rejects  # good groups at the active threshold
+    groups: Sequence[str]  # of the good parts that were scored
     exact: bool  # the good parts' scores are of the bundle itself: held out, not cross-fitted
     good: Named
     bad: Named
@@ -35,6 +35,11 @@ class Evidence:
     suspects: Suspects
     curve: Curve | None
     choice: Choice | None
+
+    @property
+    def rejects(self) -> Rejects:
+        """How many good groups the active threshold rejects."""
+        return threshold.rejects(self.good.scores, self.groups, self.manifest.threshold)
 
     @property
     def escaped(self) -> list[tuple[str, float]]:
@@ -68,9 +73,9 @@ def as_json(evidence: Evidence) -> bytes:
         "false_rejects": _rejects(evidence),
         "known_defects_that_pass": [{"picture": name, "score": score} for name, score in evidence.escaped],
         "metrics": manifest.metrics,
-        "scores": {"good": _named(evidence.good), "bad": _named(evidence.bad), "synthetic": _painted(evidence.painted)},
+        "scores": {"good": _grouped(evidence), "bad": _named(evidence.bad), "synthetic": _painted(evidence.painted)},
         "curves": {name: _curves(evidence.good.scores, scores) for name, scores in evidence.defective.items()},
-        "learning_curve": None if evidence.curve is None else _learning(evidence.curve),
+        "learning_curve": None if evidence.curve is None else _learning(evidence.curve, evidence.rejects.groups),
         "suspects": asdict(evidence.suspects),
         "choice": None if evidence.choice is None else asdict(evidence.choice),
         "left_out": manifest.left_out, "picture": manifest.picture, "members": manifest.members, "arrays": manifest.arrays,
@@ -91,6 +96,12 @@ def _named(parts: Named) -> list[Fields]:
     return [{"picture": name, "score": score} for name, score in parts.rising()]
 
 
+def _grouped(evidence: Evidence) -> list[Fields]:
+    """Name the group of each good part too: thresholds count groups."""
+    group_of = dict(zip(evidence.good.names, evidence.groups, strict=True))
+    return [part | {"group": group_of[part["picture"]]} for part in _named(evidence.good)]
+
+
 def _painted(trial: Trial) -> list[Fields]:
     cells = [(kind, size) for kind in defects.KINDS for size in trial.sizes]
     rows = trial.scores.reshape(len(cells), -1).tolist()
@@ -102,9 +113,9 @@ def _curves(good: metrics.Floats, bad: metrics.Floats) -> Fields:
     return {name: {"x": curve.thinned().x.tolist(), "y": curve.thinned().y.tolist()} for name, curve in found.items()}
 
 
-def _learning(curve: Curve) -> Fields:
+def _learning(curve: Curve, groups: int) -> Fields:
     return {
         "pictures": list(curve.pictures), "score": curve.scores.mean(axis=0).tolist(),
         "spread": curve.scores.std(axis=0).tolist(), "gain": curve.gain, "gain_spread": curve.spread,
-        "more_would_help": curve.helps, "verdict": curve.verdict,
+        "more_would_help": helps(curve, groups), "verdict": told(curve, groups),
     }  # fmt: skip

@@ -16,7 +16,6 @@ Rule = Literal["f1", "full_recall", "max_false_reject"]
 Floats = NDArray[np.float64]
 Figures = dict[str, float | str]
 
-_FEW_GROUPS = threshold.groups_for(0.02)  # fewer cannot promise 2 % false rejects
 _POOR_AUROC = 0.9
 _FENCE = 5  # quartile ranges above the upper quartile; of normal scores one in 10^13 lies there
 _NAMED = 5  # pictures named in one warning
@@ -182,10 +181,10 @@ def drop(names: Sequence[str]) -> str:
 def _promises(facts: Figures) -> list[str]:
     """Return what a threshold from good parts alone does not promise."""
     told = []
-    if int(facts["groups"]) < _FEW_GROUPS:
+    if int(facts["groups"]) < threshold.ENOUGH:
         told.append(
             f"Up to {float(facts['rate']):.1%} of good parts may be rejected: {facts['groups']} groups of good pictures; "
-            f"{_FEW_GROUPS} would support 2%, {threshold.groups_for(0.01)} would support 1%."
+            f"{threshold.ENOUGH} would support 2%, {threshold.groups_for(0.01)} would support 1%."
         )
     if facts["scores"] != "held-out":
         told.append("The false-reject rate is an estimate from cross-fitted scores; calibrate with --holdout for an exact one.")

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from calibration import evidence, findings, pictures, release, report, synthetic, threshold
+from calibration import evidence, findings, pictures, release, report, synthetic
 from calibration.curve import Curve
 from calibration.ensemble import Learnt, Opinions, Panel
 from calibration.evidence import Evidence
@@ -16,6 +16,7 @@ from calibration.pictures import Pictures, Sample
 from calibration.sheets import Shown
 from calibration.synthetic import Trial
 from inspectd import clock
+from inspectd.vision import reports
 from inspectd.vision.bundle import FoundThreshold, Manifest
 
 _SHOWN = 9  # pictures in each sheet of the report
@@ -37,6 +38,11 @@ class Outcome:
     def good_parts(self) -> Named:
         """Good parts that were scored."""
         return named(self.pictures.good, self.learnt.good)
+
+    @property
+    def groups(self) -> list[str]:
+        """Their groups."""
+        return [self.pictures.good[i].group for i in self.learnt.good.pictures]
 
     @property
     def bad_parts(self) -> Named:
@@ -75,17 +81,16 @@ def named(samples: list[Sample], judged: Opinions) -> Named:
 def _pages(job: Job, outcome: Outcome, told: list[str], sealed: Manifest, number: int) -> dict[str, bytes]:
     """Return what stands in the bundle for people, and the same for programs."""
     good, bad = outcome.learnt.good, outcome.bad
-    groups = [outcome.pictures.good[i].group for i in good.pictures]
     found = Evidence(
         manifest=sealed, number=number, warnings=told, findings=outcome.findings,
-        rejects=threshold.rejects(good.scores, groups, sealed.threshold), exact=outcome.learnt.exact,
-        good=outcome.good_parts, bad=outcome.bad_parts, painted=outcome.drawn, suspects=outcome.suspects, curve=outcome.curve,
+        groups=outcome.groups, exact=outcome.learnt.exact, good=outcome.good_parts,
+        bad=outcome.bad_parts, painted=outcome.drawn, suspects=outcome.suspects, curve=outcome.curve,
         choice=job.options.choice,
     )  # fmt: skip
     good_sheet = _sheet(outcome.learnt.panel, outcome.pictures.good, good, np.argsort(-good.scores, kind="stable"))
     bad_sheet = _sheet(outcome.learnt.panel, outcome.pictures.bad, bad, np.argsort(bad.scores, kind="stable"))
     shown = report.render(report.Report(found, good_sheet, bad_sheet))
-    return {release.REPORT: shown, release.FIGURES: evidence.as_json(found)}
+    return {reports.REPORT: shown, reports.FIGURES: evidence.as_json(found)}
 
 
 def _manifest(job: Job, outcome: Outcome, seconds: dict[str, float]) -> Manifest:

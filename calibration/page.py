@@ -92,6 +92,28 @@ def page(title: str, parts: Iterable[Markup], footer: str) -> Markup:
     return Markup(_PAGE.substitute(title=escape(title), style=style, body=join(parts)))
 
 
+def header(kind: str, station: str, product: str, made: str, fingerprint: str) -> Markup:
+    """Return the top of a page: of what station and product, and which bundle."""
+    return fill(
+        '<header><p class="soft">$kind</p><h1>$name</h1>'
+        '<p class="soft">Fingerprint <code>$fingerprint</code>, $made</p></header>',
+        kind=kind,
+        name=station if product == "default" else f"{station}, product {product}",
+        fingerprint=fingerprint,
+        made=made,
+    )
+
+
+def release(what: str, fingerprint: str) -> Markup:
+    """Return the line to sign on."""
+    cells = join(fill("<div>$what</div>", what=cell) for cell in ("Name", "Signature", "Date"))
+    return fill(
+        '<section class="release"><h2>Release</h2><p>$what, fingerprint <code>$fingerprint</code>, may judge parts.</p>'
+        '<div class="sign">$cells</div></section>',
+        what=what, fingerprint=fingerprint, cells=cells,
+    )  # fmt: skip
+
+
 def section(title: str, *parts: Markup) -> Markup:
     """Return a headed part of the page."""
     return fill("<section><h2>$title</h2>\n$body</section>", title=title, body=join(parts))

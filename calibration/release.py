@@ -16,14 +16,14 @@ from calibration.features import U8, Mask
 from calibration.pictures import Sample
 from inspectd.errors import BadBundle
 from inspectd.station.scratch import alone
-from inspectd.station.state import StateDir, replace, to_disk
+from inspectd.station.state import StateDir, to_disk
 from inspectd.vision import bundle as bundles
+from inspectd.vision import reports
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Array, Bundle, Manifest
 from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
 
-REPORT, FIGURES = "report.html", "report.json"
 _TRIES = 8  # defects painted on a golden picture until one is rejected; else the one with the highest score is kept
 _LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
 
@@ -84,8 +84,7 @@ def _publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones:
     station, product = draft.manifest.station, draft.manifest.product
     number = max(state.bundles(station, product), default=0) + 1
     made = bundles.write(work / str(number), draft.manifest, draft.arrays, draft.golden)
-    for name, data in draft.pages(made.manifest, number).items():
-        replace(made.directory / name, data)
+    manifest = reports.attach(made.directory, made.manifest, draft.pages(made.manifest, number))
     Detector.open(made.directory, backbones={backbone.sha256: backbone for backbone in backbones})
     target = state.bundle(station, product, number)
     new = [path for path in (state.backbones / f"{sha256}.onnx" for sha256 in cut) if not path.exists()]
@@ -101,7 +100,7 @@ def _publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones:
             raise BadBundle(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
         raise
     to_disk(target.parent)
-    return Bundle(target, made.manifest, made.arrays, made.golden)
+    return Bundle(target, manifest, made.arrays, made.golden)
 
 
 def _processor() -> str:

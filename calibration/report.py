@@ -38,20 +38,21 @@ def render(report: Report) -> bytes:
     manifest = evidence.manifest
     title = f"Calibration of {manifest.station}, {manifest.product}, bundle {evidence.number}"
     parts = [_head(evidence), _warnings(evidence), _figures(evidence), _expected(evidence), _scores(evidence)]
-    parts += [_told_apart(evidence), *_sheets(report), *_sizes(evidence), _learning(evidence.curve), _suspects(evidence)]
+    parts += [
+        _told_apart(evidence),
+        *_sheets(report),
+        *_sizes(evidence),
+        _learning(evidence.curve, evidence.rejects.groups),
+        _suspects(evidence),
+    ]
     parts += [*_choice(evidence.choice), _settings(manifest), _made_with(manifest), _data(manifest), _signature(evidence)]
     return page.page(title, parts, f"{title}, fingerprint {manifest.fingerprint}").encode()
 
 
 def _head(evidence: Evidence) -> Markup:
-    manifest = evidence.manifest
-    product = "" if manifest.product == "default" else f", product {manifest.product}"
-    return page.fill(
-        '<header><p class="soft">inspectd calibration report</p><h1>$station$product</h1>'
-        '<p class="soft">Bundle $number, fingerprint <code>$fingerprint</code>, made $created</p></header>',
-        station=manifest.station, product=product, number=evidence.number, fingerprint=manifest.fingerprint,
-        created=manifest.created,
-    )  # fmt: skip
+    manifest, kind = evidence.manifest, "inspectd calibration report"
+    made = f"bundle {evidence.number}, made {manifest.created}"
+    return page.header(kind, manifest.station, manifest.product, made, manifest.fingerprint)
 
 
 def _warnings(evidence: Evidence) -> Markup:
@@ -172,12 +173,12 @@ def _sizes(evidence: Evidence) -> list[Markup]:
     return [page.section("Which sizes are found (synthetic)", note, table)]
 
 
-def _learning(found: Curve | None) -> Markup:
-    title = "Would more good pictures help?"
+def _learning(found: Curve | None, groups: int) -> Markup:
+    title, verdict = "Would more good pictures help?", curve.told(found, groups)
     if found is None:
-        return page.section(title, page.note(curve.told(found)))
+        return page.section(title, page.note(verdict))
     note = page.note(
-        f"{curve.told(found)} The line shows the mean score of such parts, 100 being that of the most pictures; "
+        f"{verdict} The line shows the mean score of such parts, 100 being that of the most pictures; "
         "bars show how it differs from fold to fold."
     )
     means, spreads = 100 * found.scores.mean(axis=0), 100 * found.scores.std(axis=0)
@@ -266,12 +267,8 @@ def _data(manifest: Manifest) -> Markup:
 
 
 def _signature(evidence: Evidence) -> Markup:
-    cells = page.join(page.fill("<div>$what</div>", what=what) for what in ("Name", "Signature", "Date"))
-    return page.fill(
-        '<section class="release"><h2>Release</h2><p>I have read the warnings and looked at the sheets. Bundle $number of '
-        '$station, fingerprint <code>$fingerprint</code>, may judge parts.</p><div class="sign">$cells</div></section>',
-        number=evidence.number, station=evidence.manifest.station, fingerprint=evidence.manifest.fingerprint, cells=cells,
-    )  # fmt: skip
+    what = f"I have read the warnings and looked at the sheets. Bundle {evidence.number} of {evidence.manifest.station}"
+    return page.release(what, evidence.manifest.fingerprint)
 
 
 def _number(value: float | str) -> str:

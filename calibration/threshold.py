@@ -45,6 +45,9 @@ def groups_for(rate: float, confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log1p(-confidence) / math.log1p(-rate) - 1e-9)  # 1e-9: a rate that is just supported is
 
 
+ENOUGH = groups_for(0.02)  # good groups that a station should have: what lines ask of it
+
+
 def rank_for(groups: int, rate: float, confidence: float = CONFIDENCE) -> int:
     """Return the largest rank r, 1 being the highest score, with P(Bin(groups, rate) >= r) >= confidence; 0 if none has."""
     below, rank = 0.0, 0  # below: P(Bin < rank + 1)

@@ -269,6 +269,9 @@ def _facts(path: Path, manifest: "Manifest") -> Iterator[tuple[str, str]]:
         yield "judges by", f"{member.method} on {member.backbone_name} {list(member.layers)}, {member.input_px} px"
     height, width = manifest.picture.judged_px
     yield "pictures", f"{width} x {height} {manifest.picture.pixel_format}, learnt from {len(manifest.pictures)}"
+    for name in manifest.reports:
+        if name.endswith(".html"):
+            yield "to read", str(path / name)
     if manifest.signature:
         yield "signed by", manifest.signature.key
 

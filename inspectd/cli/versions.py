@@ -5,6 +5,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from calibration.revised import pages as threshold_pages
 from inspectd import clock, image
 from inspectd.cli.activation import ROLLBACK, Asked, activate, active, user
 from inspectd.cli.options import Places, active_bundle
@@ -15,7 +16,7 @@ from inspectd.station.schema import Config
 from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
 from inspectd.text import printable
-from inspectd.vision import bundle, fits, parcel, revision, shelf
+from inspectd.vision import bundle, fits, parcel, reports, revision, shelf
 from inspectd.vision.bundle import Manifest
 from inspectd.vision.detector import Detector
 from inspectd.vision.difference import Picture
@@ -35,7 +36,8 @@ def rethreshold(
         made = work / "bundle"
         before = bundle.read_manifest(parent).threshold
         when = clock.utc_text(clock.utc_ns())
-        revision.revise(parent, made, value, _said("--who", who), _said("--why", why), when)
+        revised = revision.revise(parent, made, value, _said("--who", who), _said("--why", why), when)
+        reports.attach(made, revised, threshold_pages(made, revised))
         if key:
             from inspectd.vision import signing
 
@@ -62,6 +64,7 @@ def verify(config: Config, state: StateDir, station: str, product: str, number: 
     """Compare every file with its checksum, the manifest with its fingerprint, and score the golden pictures anew."""
     path = state.bundle(station, product, number)
     manifest = bundle.verify(path)
+    reports.check(path, manifest)
     _prove(config, path, state.backbones)
     return manifest
 
@@ -81,7 +84,7 @@ def fetch(config: Config, state: StateDir, file: Path) -> tuple[Manifest, int, b
         for number in state.bundles(station, product):
             here = state.bundle(station, product, number)
             if _fingerprint(here) == manifest.fingerprint:
-                _take_signature(config, here, manifest)
+                _take_signature(config, here, work / "bundle", manifest)
                 return manifest, number, False
         _prove(config, work / "bundle", work / "backbones")
         shelf.put_graphs(work / "backbones", state)
@@ -116,9 +119,9 @@ def _prove(config: Config, directory: Path, graphs: Path) -> None:
     Detector.open(directory, config.line.workers.threads, backbone_dir=graphs)
 
 
-def _take_signature(config: Config, here: Path, copy: Manifest) -> None:
+def _take_signature(config: Config, here: Path, copy: Path, manifest: Manifest) -> None:
     """Sign a bundle as the copy of it that was imported is signed; if nobody trusted signed that, it stays as it was."""
-    if copy.signature and config.line.trusted_keys:
+    if manifest.signature and config.line.trusted_keys:
         from inspectd.vision import signing
 
         with suppress(BadBundle):

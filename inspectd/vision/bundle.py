@@ -3,7 +3,7 @@
     manifest.json   settings, thresholds, and the sha256 of every other file of judgement
     <role>.npy      one array a role: bank, channel mean and scale, mask …
     golden.npz      pictures with known scores; who loads the bundle must get the same scores again
-    report.html     for people; no part of the fingerprint
+    report.html     for people; no part of the fingerprint, see reports.py
 
 Writing goes to a directory beside the target, onto the disk, and is then renamed. Nothing is pickled.
 """
@@ -32,7 +32,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 _DIGITS = 16  # of a sha256 are the fingerprint
-_OUTSIDE_FINGERPRINT = ("fingerprint", "created", "signature", "timings")
+_OUTSIDE_FINGERPRINT = ("fingerprint", "created", "reports", "signature", "timings")
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]  # never a path: no slash, no leading dot
@@ -151,6 +151,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     revision: Revision | None = None  # None: as it was calibrated
     fingerprint: str = ""
     created: str = ""  # UTC, for people
+    reports: dict[FileName, Sha256] = field(default_factory=dict)  # of files for people
     signature: Signature | Literal[""] = ""  # empty: nobody signed it
     timings: dict[str, float] = field(default_factory=dict)  # seconds, by step
 
@@ -178,12 +179,9 @@ def fingerprint(manifest: Manifest) -> str:
     return _digest_of(msgspec.to_builtins(manifest))[:_DIGITS]
 
 
-def write(
-    directory: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Golden, files: Mapping[str, bytes] | None = None
-) -> Bundle:
-    """Write a bundle, whole or not at all, and return it with its fingerprint.
+def write(directory: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Golden) -> Bundle:
+    """Write a bundle, whole or not at all, with its `arrays` by role; return it with its fingerprint.
 
-    `arrays` by role; `files` are further files by name, such as report.html, outside the fingerprint.
     BadBundle if the directory exists, cannot be written, or something in it could not be read back.
     """
     if directory.exists():
@@ -193,8 +191,6 @@ def write(
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         sealed = _fill(new, manifest, arrays, golden)
-        for name, data in (files or {}).items():
-            (new / name).write_bytes(data)
         _to_disk(new)
         new.rename(directory)
         to_disk(directory.parent)
@@ -211,7 +207,7 @@ def read(directory: Path) -> Bundle:
     arrays = {ref.role: _read_array(directory, ref) for ref in manifest.arrays}
     _check_roles(directory, manifest)
     path = directory / GOLDEN
-    _check_sha256(path, manifest.golden_sha256)
+    check_sha256(path, manifest.golden_sha256)
     golden = Golden.read(path)
     return Bundle(directory, manifest, arrays, golden.at(manifest.threshold) if manifest.revision else golden)
 
@@ -224,10 +220,10 @@ def verify(directory: Path, graphs: Path | None = None) -> Manifest:
     """
     manifest = read_manifest(directory)
     for ref in manifest.arrays:
-        _check_sha256(directory / ref.file, ref.sha256)
-    _check_sha256(directory / GOLDEN, manifest.golden_sha256)
+        check_sha256(directory / ref.file, ref.sha256)
+    check_sha256(directory / GOLDEN, manifest.golden_sha256)
     for member in manifest.members:
-        _check_sha256((graphs or graphs_of(directory)) / f"{member.backbone}.onnx", member.backbone)
+        check_sha256((graphs or graphs_of(directory)) / f"{member.backbone}.onnx", member.backbone)
     return manifest
 
 
@@ -310,7 +306,7 @@ def _write_array(folder: Path, role: str, array: Array) -> ArrayRef:
 
 def _read_array(folder: Path, ref: ArrayRef) -> Array:
     path = folder / ref.file
-    _check_sha256(path, ref.sha256)
+    check_sha256(path, ref.sha256)
     try:
         array: Array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -335,7 +331,8 @@ def _check_roles(folder: Path, manifest: Manifest) -> None:
         raise BadBundle(f"{folder / MANIFEST}: expected arrays of the roles {', '.join(missing)}, got {sorted(there)}")
 
 
-def _check_sha256(path: Path, wanted: str) -> None:
+def check_sha256(path: Path, wanted: str) -> None:
+    """BadBundle if a file cannot be read or has another checksum."""
     try:
         actual = checksum(path)
     except OSError as error:

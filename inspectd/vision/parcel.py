@@ -24,6 +24,7 @@ from msgspec import Meta, Struct
 from inspectd.errors import BadBundle, BadInput
 from inspectd.station.state import to_disk
 from inspectd.vision import bundle as bundles
+from inspectd.vision import reports
 from inspectd.vision.bundle import Manifest, Sha256
 
 FORMAT = 1
@@ -62,6 +63,7 @@ def pack(directory: Path, file: Path) -> Manifest:
     BadBundle if the bundle is damaged, BadInput if the file cannot be written.
     """
     manifest = bundles.verify(directory)
+    reports.check(directory, manifest)
     inside = {f"bundle/{path.name}": path for path in sorted(directory.iterdir()) if path.is_file()}
     graphs = sorted({f"{member.backbone}.onnx" for member in manifest.members})
     inside |= {f"backbones/{name}": bundles.graphs_of(directory) / name for name in graphs}
@@ -107,6 +109,7 @@ def unpack(file: Path, into: Path) -> Manifest:
     except OSError as error:
         raise BadBundle(f"{file}: cannot be unpacked: {error.strerror or error}; check the path and the free space") from error
     manifest = bundles.verify(into / "bundle", into / "backbones")
+    reports.check(into / "bundle", manifest)
     if (manifest.station, manifest.product, manifest.fingerprint) != (index.station, index.product, index.fingerprint):
         raise BadBundle(f"{file}: expected bundle {index.fingerprint} of {index.station}, got {manifest.fingerprint}")
     return manifest

@@ -17,16 +17,20 @@ from inspectd.vision.bundle import FoundThreshold, Manifest, Revision
 from inspectd.vision.golden import TOLERANCE, Golden
 
 RULE = "by_hand"  # under which the manifest's thresholds name it
-REPORTS = ("calibration.html", "report.html")  # of a revision, of a calibration
+CALIBRATION = {"report.html": "calibration.html", "report.json": "calibration.json"}  # what a parent's reports are called then
 
 
 def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when: str) -> Manifest:
     """Write the revision of a bundle into a new directory; return its manifest, with its fingerprint.
 
+    The reports of the calibration come with it, under names of their own: their figures are of another threshold.
+
     BadInput if the threshold is none, or one by which the golden pictures are not told apart any more; BadBundle if the
     parent is damaged. Only the detector that loads it scores the golden pictures anew.
     """
     manifest = bundles.verify(parent)
+    shared = {name: name for name in CALIBRATION.values()} if manifest.revision else CALIBRATION
+    there = {name: manifest.reports[name] for name in shared if name in manifest.reports}
     check(threshold, Golden.read(parent / bundles.GOLDEN), manifest.thresholds.get(bundles.RECHECK))
     told = f"set to {threshold:g} from {manifest.threshold:g} by {who}: {why}"
     revised = replace(
@@ -37,14 +41,14 @@ def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when:
         metrics={},  # those of the parent are of its threshold
         timings={},
         created=when,
+        reports={shared[name]: sha256 for name, sha256 in there.items()},
         signature="",
     )
     made.mkdir(parents=True)
     for name in (*(ref.file for ref in manifest.arrays), bundles.GOLDEN):
         _share(parent / name, made / name)
-    for name in REPORTS:
-        if (parent / name).exists():
-            _share(parent / name, made / REPORTS[0])
+    for name in there:
+        _share(parent / name, made / shared[name])
     return bundles.seal(made, revised)
 
 

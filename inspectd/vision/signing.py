@@ -1,19 +1,23 @@
-"""Signatures of bundles; the one home of cryptography. Ed25519 over the sha256 whose beginning is the fingerprint.
+"""Signatures of bundles; the one home of cryptography.
 
-A signature says that somebody who holds the key has released this bundle. The line knows public keys alone (line.yaml).
+Ed25519 over the sha256 whose beginning is the fingerprint, and over the checksums of the reports: somebody who holds the key
+has read these reports and released this bundle. The line knows public keys alone (line.yaml).
 """
 
 import base64
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from inspectd.errors import BadBundle, BadInput, MissingExtra
+from inspectd.station import state
 from inspectd.station.schema import Config
-from inspectd.station.state import replace
 from inspectd.vision import bundle as bundles
+from inspectd.vision import reports
 from inspectd.vision.bundle import Manifest, Signature
 
 try:
@@ -47,18 +51,24 @@ def sign(directory: Path, key_file: Path, graphs: Path | None = None) -> str:
     Its fingerprint stays what it was. A signature that is there is replaced. `graphs` as in `bundle.verify`.
     """
     key = _read_key(key_file)
-    bundles.verify(directory, graphs)
+    manifest = bundles.verify(directory, graphs)
+    reports.check(directory, manifest)
     sha256 = bundles.digest(directory)
-    value = _text(key.sign(_PURPOSE + sha256.encode()))
+    value = _text(key.sign(_signed(sha256, manifest)))
     signature = Signature(key=_public(key), sha256=sha256, value=value)
     _write(directory, signature)
     return signature.key
 
 
-def adopt(directory: Path, copy: Manifest, trusted: Mapping[str, str]) -> None:
-    """Take the signature of a copy of this bundle, if it has one and of the same files; BadBundle if its key is not trusted."""
-    if signer(copy, trusted) and copy.signature and copy.signature.sha256 == bundles.digest(directory):
-        _write(directory, copy.signature)
+def adopt(directory: Path, copy: Path, trusted: Mapping[str, str]) -> None:
+    """Take the signature of a copy of this bundle, if it has one, with the reports that it covers.
+
+    BadBundle if its key is not trusted.
+    """
+    signed = bundles.read_manifest(copy)
+    if signer(signed, trusted) and signed.signature and signed.signature.sha256 == bundles.digest(directory):
+        files = {name: (copy / name).read_bytes() for name in signed.reports}
+        reports.attach(directory, replace(bundles.read_manifest(directory), signature=signed.signature, reports={}), files)
 
 
 def signer(manifest: Manifest, trusted: Mapping[str, str]) -> str:
@@ -75,7 +85,7 @@ def signer(manifest: Manifest, trusted: Mapping[str, str]) -> str:
         raise BadBundle(f"bundle {manifest.fingerprint}: signed by the key {signature.key}, trusted are: {known}")
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signature.key))
-        key.verify(base64.b64decode(signature.value), _PURPOSE + signature.sha256.encode())
+        key.verify(base64.b64decode(signature.value), _signed(signature.sha256, manifest))
     except (InvalidSignature, ValueError) as error:  # ValueError: no base64, or no key
         raise BadBundle(f"bundle {manifest.fingerprint}: its signature was not made by the key of {name}") from error
     return name
@@ -88,10 +98,16 @@ def need_signature(manifest: Manifest, config: Config, station: str) -> None:
         raise BadBundle(f"{config.files[station]}: require_signed: expected a signed bundle, {got}")
 
 
+def _signed(sha256: str, manifest: Manifest) -> bytes:
+    """Return what is signed; a bundle without reports is told by its sum alone."""
+    told = json.dumps(manifest.reports, sort_keys=True) if manifest.reports else ""
+    return _PURPOSE + sha256.encode() + told.encode()
+
+
 def _write(directory: Path, signature: Signature) -> None:
     path = directory / bundles.MANIFEST
     fields = msgspec.json.decode(path.read_bytes())
-    replace(path, bundles.as_text(fields | {"signature": msgspec.to_builtins(signature)}))
+    state.replace(path, bundles.as_text(fields | {"signature": msgspec.to_builtins(signature)}))
 
 
 def _read_key(file: Path) -> Ed25519PrivateKey:

@@ -62,13 +62,34 @@ def test_parts_that_all_differ_ask_for_more_and_parts_of_few_kinds_do_not(extrac
 
 def test_the_verdict_follows_its_rule_and_names_it() -> None:
     """A gain of 3 % helps, one of 1 % does not; both say how sure that is."""
+    many = 200
     helps = Curve([10, 20, 40], np.array([[1.2, 1.03, 1.0], [1.2, 1.031, 1.0]]))
     flat = Curve([10, 20, 40], np.array([[1.2, 1.01, 1.0], [1.2, 1.012, 1.0]]))
-    assert helps.verdict.startswith("More pictures would help: learning from 40 pictures instead of 20")
-    assert "lowered the score of good parts that were not learnt from by 3.0% (± 0.0%)" in helps.verdict
-    assert flat.verdict.startswith("More pictures would not help")
-    assert "where it lowers it by 2% or more, more would help" in flat.verdict
-    assert "raised the score" in Curve([1, 2], np.array([[0.99, 1.0]])).verdict
+    assert curve.told(helps, many).startswith("More pictures would help: learning from 40 pictures instead of 20")
+    assert "the score of good parts that were not learnt from by 3.0% (standard error 0.0%)" in curve.told(helps, many)
+    assert curve.told(flat, many).startswith("More pictures would not help")
+    assert "where it is lowered by 2% or more, more help" in curve.told(flat, many)
+
+
+@pytest.mark.parametrize("scores", [[[1.1, 1.0], [0.93, 1.0]], [[0.97, 1.0], [0.96, 1.0]]], ids=["spread", "rising"])
+def test_what_the_folds_do_not_agree_on_or_cannot_be_is_called_unclear(scores: list[list[float]]) -> None:
+    """Scores that rise by 3 % with more pictures say that something else moved them, not that more would be useless."""
+    found = Curve([20, 40], np.array(scores))
+    assert curve.helps(found, 200) is None
+    assert curve.told(found, 200).startswith("It is not clear whether more pictures would help: learning from 40")
+
+
+def test_fewer_parts_than_a_promise_of_two_per_cent_needs_are_too_few_whatever_the_curve_says() -> None:
+    flat = Curve([10, 20, 40], np.array([[1.2, 1.01, 1.0], [1.2, 1.012, 1.0]]))
+    assert curve.helps(flat, 148) is True
+    assert curve.helps(flat, 149) is False
+    said = "More pictures would help: 24 good parts or lots support a promise of 11.7% false rejects, 149 one of 2%"
+    assert curve.told(flat, 24).startswith(said)
+    assert curve.told(None, 24).startswith(said)
+    assert (
+        curve.told(None, 149)
+        == "It is not clear whether more pictures would help: too few different ones to learn from a part of them."
+    )
 
 
 def test_two_folds_are_too_few_for_a_curve(extractor: Extractor, tmp_path: Path) -> None:

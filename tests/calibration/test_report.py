@@ -16,7 +16,7 @@ from calibration.findings import Findings, Named, Suspects
 from calibration.report import Report, render
 from calibration.sheets import Shown
 from calibration.synthetic import Trial
-from calibration.threshold import Found, Rejects
+from calibration.threshold import Found
 from inspectd.vision.bundle import ArrayRef, FoundThreshold, LeftOut, Manifest, Member, PictureSpec
 
 THRESHOLDS = {
@@ -68,9 +68,9 @@ def evidence(known: bool = True, **changes: object) -> Evidence:
         "number": 7,
         "warnings": ["2 known defects pass"] if known else [],
         "findings": Findings("f1", THRESHOLDS),
-        "rejects": Rejects(2, 300, 0.01, 0.0008, 0.0238),
+        "groups": [f"good/{i:04}.png" for i in range(300)],
         "exact": False,
-        "good": Named(rng.normal(1.2, 0.2, 300), [f"good/{i:04}.png" for i in range(300)]),
+        "good": Named(np.r_[2.1, 2.2, rng.normal(1.2, 0.1, 298)], [f"good/{i:04}.png" for i in range(300)]),
         "bad": Named(defective, [f"bad/{i}.png" for i in range(len(defective))]),
         "painted": Trial([3, 8], rng.normal(2, 0.5, (len(defects.KINDS), 2, 4))),
         "suspects": Suspects(["good/0003.png"], [["good/0005.png", "good/0006.png"]], ["good/0009.png"]),
@@ -151,7 +151,7 @@ def test_without_bad_parts_it_says_nothing_of_them() -> None:
 def test_it_says_what_to_expect_on_the_line() -> None:
     """False rejects in 10,000 with their interval, and every known defect that passes, by name."""
     text = Page(render(report())).text
-    assert "Of 10,000 good parts expect about 100 to be rejected, 95% interval 8 to 238: here it was 2 of 300" in text
+    assert "Of 10,000 good parts expect about 100 to be rejected, 95% interval 8 to 239: here it was 2 of 300" in text
     assert "1 of the 80 known bad parts pass" in text
     assert re.search(r"bad/0\.png\s*1\.5\s*75.0%", text)
     safe = evidence(bad=Named(np.array([3.0]), ["bad/1.png"]))
@@ -171,7 +171,7 @@ def test_it_says_what_a_person_should_do_next() -> None:
     calm = evidence(suspects=Suspects([], [], []), curve=None)
     text = Page(render(report(found=calm))).text
     assert "No picture stands out" in text
-    assert "Whether more pictures would help is not known" in text
+    assert "It is not clear whether more pictures would help: too few different ones" in text
 
 
 def test_settings_that_were_chosen_automatically_come_with_what_was_tried() -> None:
@@ -212,7 +212,7 @@ def test_the_json_file_says_the_same() -> None:
     """Every score by name, curves, counts, choice, suspects and hashes; numbers alone, so that programs can read it."""
     found = json.loads(as_json(evidence(choice=CHOICE)))
     assert found["threshold"] == {"rule": "f1", "fail_from": 2.0, "recheck_from": None, "outline_from": 3.0}
-    assert found["false_rejects"]["expected"] == pytest.approx(100)
+    assert found["false_rejects"]["expected"] == pytest.approx(10_000 * 3 / 301)
     assert found["known_defects_that_pass"] == [{"picture": "bad/0.png", "score": 1.5}]
     assert [len(found["scores"][kind]) for kind in ("good", "bad", "synthetic")] == [300, 80, 2 * len(defects.KINDS)]
     assert set(found["curves"]) == {"known defects", "painted defects (synthetic)"}

@@ -73,7 +73,12 @@ def test_a_threshold_is_a_new_bundle_with_name_and_reason_and_rollback_goes_back
     listed = inspectd("bundle", "list").stdout
     assert "anna: scratches" in listed
     assert [row.split()[:2] for row in listed.splitlines() if row.startswith("*")] == [["*", "2"]]
-    assert "revision of" in inspectd("bundle", "show", "flange").stdout
+    shown = inspectd("bundle", "show", "flange").stdout
+    assert "revision of" in shown
+    page = state.bundle("flange", "default", 2) / "report.html"
+    assert str(page) in shown
+    assert "scratches" in page.read_text()
+    assert "What it changes" in page.read_text()
     assert inspectd("bundle", "rollback", "flange").exit_code == 0
     assert threshold(state) == before
     assert "rollback" in audit()[1]
@@ -128,6 +133,16 @@ def test_verify_tells_every_bundle_that_is_not_what_it_was(state: StateDir) -> N
     assert result.exit_code == 2
     assert "bundle 1: " in result.stdout
     assert "it was changed by hand" in result.stderr
+
+
+def test_verify_tells_a_report_that_is_not_what_was_written(state: StateDir) -> None:
+    """The line may go on by such a bundle."""
+    report = state.bundle("flange", "default", 1) / "report.html"
+    report.write_bytes(report.read_bytes() + b" ")
+    result = inspectd("bundle", "verify")
+    assert result.exit_code == 2
+    assert "report.html: expected sha256" in result.stderr
+    assert inspectd("activate", "flange", 1).exit_code == 0
 
 
 def test_a_bundle_goes_to_another_machine_and_judges_there_as_it_did(

@@ -11,7 +11,7 @@ from calibration import graphs
 from inspectd import image
 from inspectd.station.schema import Tiling
 from inspectd.station.state import StateDir
-from inspectd.vision import bundle
+from inspectd.vision import bundle, reports
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Bundle, Manifest, Member, PictureSpec
 from inspectd.vision.detector import Detector
@@ -124,3 +124,10 @@ def idle_bundle(state: StateDir, station: str = "weave", number: int = 1) -> Bun
     (state.backbones / f"{sha256}.onnx").write_bytes(graph)
     sealed = manifest(station=station, members=(replace(manifest().members[0], backbone=sha256),))
     return bundle.write(state.bundle(station, "default", number), sealed, arrays(), golden())
+
+
+def reported_bundle(state: StateDir) -> Path:
+    """The directory of such a bundle with a report."""
+    made = idle_bundle(state)
+    reports.attach(made.directory, made.manifest, {reports.REPORT: b"for people"})
+    return made.directory

@@ -21,8 +21,7 @@ from tests.vision import make
 @pytest.fixture
 def packed(state: StateDir, tmp_path: Path) -> Path:
     """A bundle in one file."""
-    directory = make.idle_bundle(state).directory
-    (directory / "report.html").write_text("for people")
+    directory = make.reported_bundle(state)
     parcel.pack(directory, tmp_path / "weave.zip")
     return tmp_path / "weave.zip"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from inspectd.errors import BadBundle, BadInput
 from inspectd.station.state import StateDir
-from inspectd.vision import bundle, revision
+from inspectd.vision import bundle, reports, revision
 from inspectd.vision.detector import Detector
 from inspectd.wire.enums import Verdict
 from tests.vision import make
@@ -58,7 +58,7 @@ def test_a_revision_judges_by_its_threshold_with_the_scores_of_its_parent(state:
 def test_a_revision_of_a_revision_keeps_the_report_of_the_calibration(state: StateDir) -> None:
     """Under a name that says whose it is: its figures are of another threshold."""
     parent = make.real_bundle(state)
-    (parent.directory / "report.html").write_text("of the calibration")
+    reports.attach(parent.directory, parent.manifest, {"report.html": b"of the calibration"})
     first = revise(parent.directory, 2, parent.manifest.threshold * 1.01)
     second = revise(parent.directory.with_name("2"), 3, parent.manifest.threshold)
     assert second.revision is not None
@@ -66,6 +66,7 @@ def test_a_revision_of_a_revision_keeps_the_report_of_the_calibration(state: Sta
     assert second.fingerprint != parent.manifest.fingerprint  # the same threshold, and not the same history
     assert not (parent.directory.with_name("3") / "report.html").exists()
     assert (parent.directory.with_name("3") / "calibration.html").read_text() == "of the calibration"
+    reports.check(parent.directory.with_name("3"), second)
 
 
 def test_nothing_is_made_of_a_damaged_parent(state: StateDir) -> None:

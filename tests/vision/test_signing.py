@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from inspectd.errors import BadBundle, BadInput
 from inspectd.station.schema import Camera, Config, Line, Station
 from inspectd.station.state import StateDir
-from inspectd.vision import bundle, fits, signing
+from inspectd.vision import bundle, fits, reports, signing
 from tests.vision import make
 
 
 @pytest.fixture
 def signed(state: StateDir, tmp_path: Path) -> tuple[Path, str]:
     """A bundle that is signed, and the public key."""
-    made = make.idle_bundle(state).directory
+    made = make.reported_bundle(state)
     key = signing.new_key(tmp_path / "key")
     assert signing.sign(made, tmp_path / "key") == key
     return made, key
@@ -99,3 +99,31 @@ def test_what_is_no_key_cannot_sign(state: StateDir, tmp_path: Path, text: str) 
     with pytest.raises(BadInput, match="cannot be read"):
         signing.sign(made, tmp_path / "none")
     assert (made / bundle.MANIFEST).read_bytes() == before
+
+
+def test_a_signature_covers_the_reports_that_were_read(signed: tuple[Path, str]) -> None:
+    """Another report with its checksum put right is not what was signed; nor is a bundle without one."""
+    made, key = signed
+    manifest = bundle.read_manifest(made)
+    for listed in ({"report.html": "00" * 32}, {}):
+        with pytest.raises(BadBundle, match="was not made by the key of anna"):
+            signing.signer(replace(manifest, reports=listed), {"anna": key})
+
+
+def test_what_nobody_can_have_read_is_not_signed(signed: tuple[Path, str], tmp_path: Path) -> None:
+    (signed[0] / "report.html").write_text("all is well")
+    with pytest.raises(BadBundle, match=r"report\.html: expected sha256"):
+        signing.sign(signed[0], tmp_path / "key")
+
+
+def test_a_signed_copy_brings_the_reports_that_were_signed(state: StateDir, signed: tuple[Path, str]) -> None:
+    """The same inputs give the same fingerprint, and a report that tells another hour."""
+    other = make.idle_bundle(state, number=2)
+    reports.attach(other.directory, other.manifest, {"report.html": b"at another hour", "report.json": b"{}"})
+    with pytest.raises(BadBundle, match="trusted are: none"):
+        signing.adopt(other.directory, signed[0], {})
+    signing.adopt(other.directory, signed[0], {"anna": signed[1]})
+    adopted = bundle.read_manifest(other.directory)
+    assert signing.signer(adopted, {"anna": signed[1]}) == "anna"
+    reports.check(other.directory, adopted)
+    assert (other.directory / "report.html").read_bytes() == b"for people"
