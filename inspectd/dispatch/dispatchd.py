@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inspectd import clock, log
-from inspectd.dispatch.audit import commanded
+from inspectd.dispatch.audit import Audit
 from inspectd.dispatch.deliveries import Deliveries
 from inspectd.dispatch.frames import Frames, Pixels
 from inspectd.dispatch.latency import Latency
@@ -72,7 +72,9 @@ class Dispatch:
         self._pictures = hub.connect("pictures")
         self._child = Child(hub, seat)
         self._ledger = Ledger(policies(seat.config), clock.host())
-        self._stations = Stations(seat.config, seat.state)
+        self._spool = self._take_over(seat.state.spool)
+        self._audit = Audit(self._spool.append_many)
+        self._stations = Stations(seat.config, seat.state, self._audit.switch)
         self._pool, self._frames, self._latency = Pool(), Frames(FRAMES_PER_STATION), Latency()
         self._troubles = Troubles()
         self._deliveries = Deliveries(self._deliver, self._ledger)
@@ -84,7 +86,6 @@ class Dispatch:
         self._stopping_ns = self._closed_ns = 0  # of the order, and of the last verdict
         self._pictures_lost = 0
         self._reserve = True  # a spool segment is reserved for when this one is full
-        self._spool = self._take_over(seat.state.spool)
 
     def _take_over(self, directory: Path) -> Spool:
         """Open the spool, and close what an earlier dispatch left open."""
@@ -358,10 +359,10 @@ class Dispatch:
                     self._beat_ns = 0  # at once: a PLC must not trigger a camera that is about to go
                     self._record(self._ledger.close_all(clock.now_ns(), Reason.MAINTENANCE, order.args["station"]))
             case "product" | "mode":
-                refusal = self._stations.change(order, self._pool)
-                self._child.done(order, ok=not refusal, text=refusal)
+                ok, text = self._stations.change(order, self._pool)
+                self._child.done(order, ok=ok, text=text)
             case "note":
-                self._spool.append_many([commanded(order, clock.utc_ns())])
+                self._audit.note(order)
                 self._child.done(order)
             case _:
                 self._child.done(order, ok=False, text=f"dispatchd does not know the order {order.what}")

@@ -1,6 +1,8 @@
 """Which bundle each station is judged by, and how a new one becomes active. Pure but for `current`, which it replaces.
 
 Workers load a new bundle beside the old; when every live worker holds it, the station flips, then `current` is replaced.
+What a person switches stands in the journal before it is done: a kill may leave a line of what was not done, and never a
+switch without a line.
 """
 
 import math
@@ -18,6 +20,8 @@ from inspectd.station.schema import Config
 from inspectd.station.state import Current, StateDir
 from inspectd.wire.enums import Reason
 from inspectd.wire.messages import BundleRef, Order, StationBeat
+
+Note = Callable[[Order, str], str]  # puts a switch into the journal; why it must not be made, or empty
 
 
 @dataclass
@@ -51,8 +55,8 @@ def policies(config: Config) -> dict[str, Policy]:
 class Stations:
     """Active product and bundle of every station, and what the workers must hold for them."""
 
-    def __init__(self, config: Config, state: StateDir) -> None:
-        self._config, self._state = config, state
+    def __init__(self, config: Config, state: StateDir, note: Note = lambda _order, _text: "") -> None:
+        self._config, self._state, self._note = config, state, note
         self._stations: dict[str, _Station] = {}
         self._attempts: Counter[str] = Counter()  # activations asked for, by fingerprint
         self.version = 0  # of the list that workers must hold
@@ -152,7 +156,11 @@ class Stations:
 
     def _flip(self, name: str, station: _Station, pending: _Pending) -> tuple[bool, str]:
         """Judge by the new bundle from now on, also after a restart: what cannot be kept is not begun."""
-        args, told = pending.order.args, []
+        args = pending.order.args
+        told = [f"bundle {current.bundle} ({current.fingerprint}) is active" for current in pending.currents.values()]
+        text = f"{name}: {', '.join([*told, *(['its file is read anew'] if 'file' in args else [])])}"
+        if refused := self._note(pending.order, text):
+            return False, f"{name}: {refused}"
         for product, wanted in pending.currents.items():
             current = wanted.following(station.currents.get(product), back="rollback" in args)
             try:
@@ -161,12 +169,10 @@ class Stations:
                 return False, f"{name}: bundle {current.bundle} is not active: {error}"
             station.currents[product] = current
             station.fault = ""
-            told.append(f"bundle {current.bundle} ({current.fingerprint}) is active")
         if "file" in args:
             self._config.stations[name] = Reread.parse(args["file"]).onto(self._config.stations[name])
             self.camera(name, there=False)  # its process starts anew with the file
-            told.append("its file is read anew")
-        return True, f"{name}: {', '.join(told)}"
+        return True, text
 
     def refuses(self, name: str, pool: Pool) -> Reason:
         """Why a trigger of this station cannot be judged; NONE if it can."""
@@ -214,32 +220,35 @@ class Stations:
         """Whether a PLC must wait: its trigger would get no picture, and a part would be rejected."""
         return name in self.by_plc and (name in self._no_camera or self._stations[name].reloading)
 
-    def change(self, order: Order, pool: Pool) -> str:
-        """Switch a station's product, or its mode; returns why not, empty if done."""
-        args = order.args
-        if order.what == "product":
-            return self.product(args["station"], args["product"], pool)
-        return self.mode(args["station"], args["mode"] == "pause")
+    def change(self, order: Order, pool: Pool) -> tuple[bool, str]:
+        """Switch a station's product, or its mode; returns whether it is done, and what happened."""
+        return self._product(order, pool) if order.what == "product" else self._mode(order)
 
-    def mode(self, name: str, paused: bool) -> str:
-        """Pause a station or let it go on, also after a restart; returns why not, empty if done."""
+    def _mode(self, order: Order) -> tuple[bool, str]:
+        """Pause a station or let it go on, also after a restart."""
+        name, paused = order.args["station"], order.args["mode"] == "pause"
+        text = f"{name}: {'paused: all parts are rejected' if paused else 'parts are judged'}"
+        self._note(order, text)
         try:
             self._state.write_paused(name, paused)
         except StateError as error:
-            return f"{name}: stays as it is: {error}"
+            return False, f"{name}: stays as it is: {error}"
         self._stations[name].paused = paused
-        return ""
+        return True, text
 
-    def product(self, name: str, product: str, pool: Pool) -> str:
-        """Switch a station's product; returns why not, empty if done."""
+    def _product(self, order: Order, pool: Pool) -> tuple[bool, str]:
+        """Switch a station's product, also after a restart."""
+        name, product = order.args["station"], order.args["product"]
         station = self._stations.get(name)
         if station is None or product not in station.currents:
-            return f"{name}: no active bundle for product {product!r}"
+            return False, f"{name}: no active bundle for product {product!r}"
         if refused := self._refused(station.currents[product], pool):
-            return f"{name}: the product stays {station.product}: {refused}"
+            return False, f"{name}: the product stays {station.product}: {refused}"
+        text = f"{name}: product {product} from the next part on"
+        self._note(order, text)
         try:
             self._state.write_product(name, product)
         except StateError as error:
-            return f"{name}: the product stays {station.product}: {error}"
+            return False, f"{name}: the product stays {station.product}: {error}"
         station.product = product
-        return ""
+        return True, text

@@ -1,6 +1,7 @@
 """The channel `control`: `ask` is the command line's end, `Desk` the supervisor's. Each command gets exactly one reply.
 
-`status` reads. The others change something: each leaves one audit line in the journal, whatever came of it.
+`status` reads. The others change something: each leaves one audit line in the journal, whatever came of it. What dispatch
+switches it writes down itself, before it does; the supervisor has the rest written down, once it is known.
 """
 
 import json
@@ -35,6 +36,7 @@ LIMITS_S = {
     "trigger": 10.0,
     "stop": 2.0,
 }
+_BY_DISPATCH = frozenset({"activate", "threshold", "product", "mode", "reload"})
 MODES = ("inspect", "pause")
 _AS_AT_START = "the line runs with its files as they were at its start; if they were changed since, `inspectd reload {station}`"
 _CONNECT_MS = 2000
@@ -152,11 +154,11 @@ class Desk:
         product = args.get("product") or station.products[0]
         if product not in station.products:
             return Refused(f"station {name}: no product {product!r}: expected one of {', '.join(station.products)}")
-        return orders[command.what](name, product, args)
+        return orders[command.what](name, product, command)
 
-    def _activate(self, station: str, product: str, args: dict[str, str]) -> Sent | Refused:
+    def _activate(self, station: str, product: str, command: Command) -> Sent | Refused:
         """Order dispatch to judge by another bundle; its threshold and fingerprint come from the bundle, not from a person."""
-        number = args.get("bundle", "")
+        number = command.args.get("bundle", "")
         if not number.isdecimal():
             return Refused(f"station {station}: bundle: expected a number, got {number!r}")
         try:
@@ -169,12 +171,12 @@ class Desk:
             return Refused(f"{error}\n{_AS_AT_START.format(station=station)}")
         order = {"station": station, "product": product, "bundle": number}
         order |= {"fingerprint": manifest.fingerprint, "threshold": repr(manifest.threshold)}
-        order |= {"rollback": "yes"} if "rollback" in args else {}
-        return self._order("dispatchd", "activate", order)
+        order |= {"rollback": "yes"} if "rollback" in command.args else {}
+        return self._switch(command, "activate", order)
 
-    def _threshold(self, station: str, product: str, args: dict[str, str]) -> Sent | Refused:
+    def _threshold(self, station: str, product: str, command: Command) -> Sent | Refused:
         """Activate a revision, if it is one of the bundle that is active: two people's changes do not undo each other."""
-        number = args.get("bundle", "")
+        number = command.args.get("bundle", "")
         try:
             current = self._state.read_current(station, product)
             path = self._state.bundle(station, product, int(number) if number.isdecimal() else 0)
@@ -183,18 +185,18 @@ class Desk:
             return Refused(str(error))
         if found is None or current is None or found.parent != current.fingerprint:
             return Refused(f"station {station}: bundle {number} is no revision of the active one; give the command again")
-        return self._activate(station, product, args)
+        return self._activate(station, product, command)
 
-    def _product(self, station: str, product: str, _: dict[str, str]) -> Sent | Refused:
-        return self._order("dispatchd", "product", {"station": station, "product": product})
+    def _product(self, station: str, product: str, command: Command) -> Sent | Refused:
+        return self._switch(command, "product", {"station": station, "product": product})
 
-    def _mode(self, station: str, _: str, args: dict[str, str]) -> Sent | Refused:
-        mode = args.get("mode", "")
+    def _mode(self, station: str, _: str, command: Command) -> Sent | Refused:
+        mode = command.args.get("mode", "")
         if mode not in MODES:
             return Refused(f"station {station}: mode: expected one of {', '.join(MODES)}, got {mode!r}")
-        return self._order("dispatchd", "mode", {"station": station, "mode": mode})
+        return self._switch(command, "mode", {"station": station, "mode": mode})
 
-    def _reload(self, station: str, _: str, __: dict[str, str]) -> Sent | Refused:
+    def _reload(self, station: str, _: str, command: Command) -> Sent | Refused:
         """Have workers and dispatch take an edited station file; the camera's process follows when they have."""
         try:
             plan = reload.plan(self._config, station, self._state)
@@ -202,7 +204,7 @@ class Desk:
             return Refused(str(error))
         self._tell_workers(station, plan.station)
         order = {"station": station, "file": Reread.of(plan.station).text()}
-        sent = self._order("dispatchd", "reload", order | {"bundles": msgspec.json.encode(plan.bundles).decode()})
+        sent = self._switch(command, "reload", order | {"bundles": msgspec.json.encode(plan.bundles).decode()})
         if isinstance(sent, Sent):
             self._reloads[sent.order] = plan
         return sent
@@ -222,8 +224,12 @@ class Desk:
             if life.row.kind.one_per == "worker":
                 self._orders.send(life, "reload", {"station": station, "file": Reread.of(file).text()})
 
-    def _trigger(self, station: str, _: str, args: dict[str, str]) -> Sent | Refused:
-        return self._order(f"ingestd-{station}", "shoot", args)
+    def _trigger(self, station: str, _: str, command: Command) -> Sent | Refused:
+        return self._order(f"ingestd-{station}", "shoot", command.args)
+
+    def _switch(self, command: Command, what: str, args: dict[str, str]) -> Sent | Refused:
+        """Order dispatch to switch something; it writes the person's command into the journal before it does."""
+        return self._order("dispatchd", what, args | {"command": msgspec.json.encode(command).decode()})
 
     def _order(self, to: str, what: str, args: dict[str, str]) -> Sent | Refused:
         life = self._lives.get(to)
@@ -243,5 +249,6 @@ class Desk:
         """Reply, and put command and outcome into the log and the journal."""
         self._port.send(reply, to=sender)  # an asker that has gone no longer wants to know
         about = {"who": command.who, "what": command.what, "ok": json.dumps(reply.ok), "text": reply.text}
-        self._orders.note(command.args | about)
+        if not (reply.ok and command.what in _BY_DISPATCH):
+            self._orders.note(command.args | about)
         log.get(__name__).info("command", who=command.who, what=command.what, args=command.args, ok=reply.ok, text=reply.text)

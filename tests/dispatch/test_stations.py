@@ -33,6 +33,10 @@ def order(product: str = "red") -> Order:
     return Order(id=1, what="activate", args=args)
 
 
+def to_blue() -> Order:
+    return Order(id=3, what="product", args={"station": "a", "product": "blue"})
+
+
 def test_a_station_without_a_current_bundle_is_at_fault_and_says_what_to_do(config, state):
     assert "inspectd calibrate a" in Stations(config, state).fault("a", Pool())
 
@@ -101,7 +105,7 @@ def test_a_bundle_or_product_that_cannot_be_kept_on_disk_is_not_begun(config, st
     worker(pool, "w1", OLD.fingerprint, NEW.fingerprint)
     ((_, ok, text),) = stations.finished(pool)
     assert (ok, "no space left" in text) == (False, True)
-    assert "no space left" in stations.product("a", "blue", pool)
+    assert "no space left" in stations.change(to_blue(), pool)[1]
     assert stations.assigned("a") == ("red", OLD.fingerprint, 1.0)
 
 
@@ -131,12 +135,12 @@ def test_a_selected_product_is_kept_over_a_restart(config, state):
     state.write_current("a", "blue", NEW)
     stations = Stations(config, state)
     assert stations.assigned("a").product == "red"
-    assert stations.product("a", "blue", Pool()) == ""
+    assert stations.change(to_blue(), Pool()) == (True, "a: product blue from the next part on")
     assert Stations(config, state).assigned("a") == ("blue", NEW.fingerprint, 2.0)
 
 
 def test_a_product_without_a_bundle_is_refused(config, state):
-    assert "no active bundle" in Stations(config, state).product("a", "blue", Pool())
+    assert "no active bundle" in Stations(config, state).change(to_blue(), Pool())[1]
 
 
 def test_a_product_whose_bundle_every_worker_refuses_is_not_switched_to(config, state):
@@ -145,7 +149,7 @@ def test_a_product_whose_bundle_every_worker_refuses_is_not_switched_to(config, 
     state.write_current("a", "blue", NEW)
     stations, pool = Stations(config, state), Pool()
     worker(pool, "w1", OLD.fingerprint, refused={NEW.fingerprint: Refusal("a.yaml: roi: expected that, got this")})
-    assert "the product stays red: bundle 2 was refused: a.yaml: roi" in stations.product("a", "blue", pool)
+    assert "the product stays red: bundle 2 was refused: a.yaml: roi" in stations.change(to_blue(), pool)[1]
     assert Stations(config, state).assigned("a").product == "red"
 
 
@@ -215,12 +219,12 @@ def test_a_paused_station_stays_paused_over_a_restart_until_it_goes_on(config, s
     state.write_current("a", "red", OLD)
     stations, pool = Stations(config, state), Pool()
     worker(pool, "w1", OLD.fingerprint)
-    assert stations.change(Order(id=1, what="mode", args={"station": "a", "mode": "pause"}), pool) == ""
+    assert stations.change(Order(id=1, what="mode", args={"station": "a", "mode": "pause"}), pool)[0]
     again = Stations(config, state)
     for one in (stations, again):
         assert one.refuses("a", pool) is Reason.MAINTENANCE
         assert "inspection is paused" in one.beat(pool)["a"].degraded
-    assert again.change(Order(id=1, what="mode", args={"station": "a", "mode": "inspect"}), pool) == ""
+    assert again.change(Order(id=1, what="mode", args={"station": "a", "mode": "inspect"}), pool)[0]
     assert again.refuses("a", pool) is Stations(config, state).refuses("a", pool) is Reason.NONE
 
 
@@ -264,3 +268,38 @@ def test_a_station_that_its_camera_triggers_is_ready_whatever_the_camera(config,
     worker(pool, "w1", OLD.fingerprint)
     stations.camera("a", there=False)
     assert stations.beat(pool)["a"].ready
+
+
+def test_every_switch_is_written_down_before_it_is_made(config, state):
+    """A kill in between leaves a line of what was not done; after it, a switch with its line."""
+    for product in ("red", "blue"):
+        state.write_current("a", product, OLD)
+    seen = []
+
+    def note(order: Order, text: str) -> str:
+        seen.append((order.what, state.read_current("a", "red"), state.read_product("a"), state.is_paused("a"), text))
+        return ""
+
+    stations, pool = Stations(config, state, note), Pool()
+    worker(pool, "w1", OLD.fingerprint, NEW.fingerprint)
+    stations.activate(order())
+    stations.finished(pool)
+    stations.change(to_blue(), pool)
+    stations.change(Order(id=4, what="mode", args={"station": "a", "mode": "pause"}), pool)
+    new = NEW.following(OLD)
+    assert [one[:4] for one in seen] == [
+        ("activate", OLD, "", False), ("product", new, "", False), ("mode", new, "blue", False),
+    ]  # fmt: skip
+    assert (state.read_current("a", "red"), state.read_product("a"), state.is_paused("a")) == (new, "blue", True)
+    assert seen[0][4] == f"a: bundle 2 ({NEW.fingerprint}) is active"
+
+
+def test_what_must_not_be_made_is_not_made(config, state):
+    state.write_current("a", "red", OLD)
+    stations, pool = Stations(config, state, lambda _order, _text: "no trace"), Pool()
+    worker(pool, "w1", OLD.fingerprint, NEW.fingerprint)
+    stations.activate(order())
+    ((_, ok, text),) = stations.finished(pool)
+    assert (ok, text) == (False, "a: no trace")
+    assert state.read_current("a", "red") == OLD
+    assert stations.assigned("a").fingerprint == OLD.fingerprint
