@@ -22,7 +22,7 @@ from calibration.threshold import Split
 from inspectd.station import schema
 from inspectd.vision import member
 from inspectd.vision.bundle import Member
-from inspectd.vision.member import Layer
+from inspectd.vision.member import Layer, Placed
 from inspectd.vision.methods import Arrays, Method
 
 F64 = npt.NDArray[np.float64]
@@ -66,7 +66,7 @@ class Panel:
         return member.shares([method.weight for method in self.methods], self.scales)
 
     @cached_property
-    def judges(self) -> list[Method]:
+    def judges(self) -> list[Placed]:
         """The judges that a worker makes of the same arrays."""
         return list(map(fitting.judge, self.fitted, self.methods, self.extractors))
 

@@ -61,7 +61,7 @@ def fit(features: Features, members: Indices, method: schema.Method, seed: int, 
     return _FITS[method.kind](features, members, method, seed, advance)
 
 
-def judge(fitted: Arrays, method: schema.Method, extractor: Extractor) -> Method:
+def judge(fitted: Arrays, method: schema.Method, extractor: Extractor) -> Placed:
     """Return the judge that a worker makes of the same arrays, for pictures of the extractor's size."""
     return Placed(judges.judge(method.kind, method, fitted, extractor.judged), method, extractor.view())
 

@@ -12,6 +12,7 @@ from calibration import graphs, threshold
 from calibration.choice import Choice
 from calibration.features import Extractor, Mask
 from calibration.findings import Rule
+from calibration.memory import Asked
 from calibration.pictures import Sample, problem
 from calibration.threshold import Rate, Split
 from inspectd import image
@@ -84,33 +85,11 @@ class Job:
 
     def check(self, backbones: Path) -> list[Problem]:
         """Return what is wrong with the methods' settings that no picture is needed to tell."""
-        problems = [
-            self.problem(
-                (*key, "bank"), f"at least {ivfpq.LEAST:,} vectors for search: ivfpq", f"{one.bank:,}", "or remove search"
-            )
-            for key, one in self.methods
-            if one.search == "ivfpq" and isinstance(one.bank, int) and one.bank < ivfpq.LEAST
-        ]
-        try:
-            self.graphs(backbones)
-        except ConfigError as error:
-            problems += error.problems
-        return problems
+        return check(self, backbones)
 
     def graphs(self, backbones: Path) -> list[bytes]:
         """Cut each member's graph; ConfigError naming every backbone that is not there and every layer that one lacks."""
-        bases, problems = [], []
-        for key, method in self.methods:
-            try:
-                bases.append(graphs.base_graph(method.backbone, backbones))
-            except BadInput as error:
-                expected = str(error).partition("expected ")[2]
-                problems.append(self.problem((*key, "backbone"), expected, method.backbone))
-                continue
-            offered = graphs.layers_of(bases[-1])
-            if not set(method.layers) <= offered.keys():
-                expected = f"layers that {method.backbone} offers, out of {list(offered)}"
-                problems.append(self.problem((*key, "layers"), expected, str(list(method.layers))))
+        bases, problems = _bases(self, backbones)
         if problems:
             raise ConfigError(problems)
         return [graphs.cut(base, method.layers, method.patch) for base, (_, method) in zip(bases, self.methods, strict=True)]
@@ -127,7 +106,7 @@ class Job:
             for graph, (_, method) in zip(files, self.methods, strict=True)
         ]
         for (key, _), extractor in zip(self.methods, extractors, strict=True):
-            problems += _tiling_problems(self, key, extractor.lens, size)
+            problems += tiling_problems(self, key, extractor.lens, size)
         if problems:
             raise ConfigError(problems)
         return extractors
@@ -148,6 +127,38 @@ def keyed(method: Ensemble | Method) -> list[tuple[Key, Method]]:
     """Return the members, each with the key of a station file under which it stands."""
     single = isinstance(method, Method)
     return [(("method",) if single else ("method", "members", str(i)), one) for i, one in enumerate(method.members)]
+
+
+def check(asked: Asked, backbones: Path) -> list[Problem]:
+    """Return what is wrong with methods' settings that no picture is needed to tell."""
+    return [*_too_small(asked), *_bases(asked, backbones)[1]]
+
+
+def _too_small(asked: Asked) -> list[Problem]:
+    """Tell of banks for which no index can be trained."""
+    return [
+        asked.problem(
+            (*key, "bank"), f"at least {ivfpq.LEAST:,} vectors for search: ivfpq", f"{one.bank:,}", "or remove search"
+        )
+        for key, one in asked.methods
+        if one.search == "ivfpq" and isinstance(one.bank, int) and one.bank < ivfpq.LEAST
+    ]
+
+
+def _bases(asked: Asked, backbones: Path) -> tuple[list[Path], list[Problem]]:
+    """Find each member's base graph; tell of every backbone that is not there, and of every layer that one lacks."""
+    bases, problems = [], []
+    for key, method in asked.methods:
+        try:
+            bases.append(graphs.base_graph(method.backbone, backbones))
+        except BadInput as error:
+            problems.append(asked.problem((*key, "backbone"), str(error).partition("expected ")[2], method.backbone))
+            continue
+        offered = graphs.layers_of(bases[-1])
+        if not set(method.layers) <= offered.keys():
+            expected = f"layers that {method.backbone} offers, out of {list(offered)}"
+            problems.append(asked.problem((*key, "layers"), expected, str(list(method.layers))))
+    return bases, problems
 
 
 def accept(config: Config, station: str, product: str, bad: Path | None, options: Options) -> Job:
@@ -184,15 +195,15 @@ def _roi_problems(job: Job, like: Sample) -> list[Problem]:
     return [Problem(job.file, None, "roi", f"a rectangle inside the pictures of {like.width} x {like.height}", got)]
 
 
-def _tiling_problems(job: Job, key: Key, lens: Lens, size: tuple[int, int]) -> list[Problem]:
-    """Say whether a member's tiles do not fit a roi [H,W]."""
+def tiling_problems(asked: Asked, key: Key, lens: Lens, size: tuple[int, int]) -> list[Problem]:
+    """Say whether a member's tiles do not fit what is judged [H,W]."""
     if lens.tiling is None:
         return []
     axes = zip(size, lens.tiles, lens.tile_grid, strict=True)
     found = (tiles.problem(side, count, lens.tiling.overlap_px, cells) for side, count, cells in axes)
     wrong = next((one for one in found if one), None)
     where = (*key, "tiling", *([wrong.key] if wrong and wrong.key else []))
-    return [job.problem(where, wrong.expected, wrong.got)] if wrong else []
+    return [asked.problem(where, wrong.expected, wrong.got)] if wrong else []
 
 
 def _mask(job: Job, size: tuple[int, int], problems: list[Problem]) -> Mask | None:

@@ -216,7 +216,7 @@ def _too_large(key: Key, method: Method, needs: Callable[[Method], int], left: i
     if method.kind == "patchcore":
         banks = [replace(method, bank=f"{number:g}%") for number in _SHARES_TRIED]
         if fit := [one.bank for one in banks if needs(one) <= left]:
-            return (*key, "bank"), expected, f"{method.bank}, {got}", f"bank: {fit[-1]} fits"
+            return (*key, "bank"), expected, f"{method.bank}, {got}", f"{fit[-1]} fits"
         least = needs(banks[0])
     elif left > 0:
         return (*key, "kind"), expected, f"{method.kind}, {got}", f"{_LESS}, or fewer {_FEWER[method.kind]}"

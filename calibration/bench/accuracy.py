@@ -81,8 +81,10 @@ class Bench:
         }
 
     def check(self, method: Ensemble | Method, shots: int | None, progress: Progress) -> None:
-        """Refuse what cannot be measured: more pictures than there are, or what does not fit into the memory; BadInput."""
-        learnt.check(method, max(len(one.few(shots, 0)) for one in self.categories), self._machine, progress)
+        """Refuse what cannot be measured, as `learnt.check` does, and more pictures than there are; BadInput."""
+        pictures = max(len(one.few(shots, 0)) for one in self.categories)
+        every = [sample for one in self.categories for sample in (*one.train, *(case.sample for case in one.tests.cases))]
+        learnt.check(method, pictures, {(one.height, one.width) for one in every}, self._machine, progress)
 
     def patches(self, method: Method) -> int:
         """Return how many good patches there are of a category, the smallest."""

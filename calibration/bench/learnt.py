@@ -3,27 +3,28 @@
 A station's pictures are all of one size; those of a data set may vary (the magnetic tiles do).
 """
 
+import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from calibration import bank, ensemble, graphs, memory
+from calibration import bank, ensemble, graphs, job, memory
 from calibration.ensemble import Panel, Pupil
 from calibration.evaluate import Seen
 from calibration.features import MEMORY, U8, Extractor, Features
-from calibration.job import Options, keyed
+from calibration.job import Options
 from calibration.memory import Size
 from calibration.pictures import Sample
 from calibration.progress import Progress
-from inspectd.errors import Problem
-from inspectd.station.document import Key
+from inspectd.errors import ConfigError, Problem
+from inspectd.station.document import TYPED, Key
 from inspectd.station.schema import Ensemble, Method
 from inspectd.vision import member
 from inspectd.vision.backbone import Backbone
-from inspectd.vision.member import Layer, Placed
+from inspectd.vision.member import Layer
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Learnt:
     def see(self, pixels: U8) -> Seen:
         """Judge one picture; its heat map is worked out when asked for."""
         panel, views = self.panel, [extractor.view(pixels.shape[:2]) for extractor in self.panel.extractors]
-        placed = map(Placed, panel.judges, panel.methods, views)
+        placed = [dataclasses.replace(judge, view=view) for judge, view in zip(panel.judges, views, strict=True)]
         said = [one.judge(sees.vectors([pixels])) for one, sees in zip(placed, panel.extractors, strict=True)]
         score = float(member.together(panel.shares, [one.scores for one in said])[0])
         each = list(zip(panel.shares, said, views, strict=True))
@@ -66,20 +67,36 @@ class _Asked:
 
     @property
     def methods(self) -> list[tuple[Key, Method]]:
-        return keyed(self.method)
+        return job.keyed(self.method)
 
     def problem(self, key: Key, expected: str, got: str, hint: str = "") -> Problem:
-        return Problem("benchmark", None, ".".join(key), expected, got, hint)
+        return Problem(TYPED, None, ".".join(key), expected, got, hint)
 
 
-def check(method: Method | Ensemble, pictures: int, machine: Machine, progress: Progress) -> None:
-    """Tell what learning from so many pictures takes; errors as of `memory.check`, before anything is computed."""
+def need(method: Method | Ensemble, machine: Machine) -> None:
+    """ConfigError, as of keys that were typed, unless backbones have the layers and banks suit their search."""
+    if problems := job.check(_Asked(method), machine.backbones):
+        raise ConfigError(problems)
+
+
+def check(
+    method: Method | Ensemble, pictures: int, sizes: Collection[tuple[int, int]], machine: Machine, progress: Progress
+) -> None:
+    """Tell what learning takes from so many pictures [H,W] of some sizes, before anything is computed.
+
+    Errors are those of `memory.check`; ConfigError, too, of what `need` asks for and of tiles that do not fit the pictures.
+    """
 
     def fitting(one: Method, size: Size) -> int:
         return memory.needed(_within(one, size.pictures * size.patches), size)
 
-    sees = [extractor(one, machine) for one in method.members]
-    memory.check(_Asked(method), sees, pictures, Path(tempfile.gettempdir()), progress, fitting)
+    need(method, machine)
+    asked, sees = _Asked(method), [extractor(one, machine) for one in method.members]
+    for size in sorted(sizes):
+        pairs = zip(asked.methods, sees, strict=True)
+        if problems := [wrong for (key, _), one in pairs for wrong in job.tiling_problems(asked, key, one.lens, size)]:
+            raise ConfigError(problems)
+    memory.check(asked, sees, pictures, Path(tempfile.gettempdir()), progress, fitting)
 
 
 def learn(method: Method | Ensemble, samples: Sequence[Sample], seed: int, machine: Machine, progress: Progress) -> Learnt:

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from inspectd.cli import screen
-from inspectd.errors import BadInput, ConfigError, MissingExtra, Problem
-from inspectd.station import load
-from inspectd.station.document import Document
-from inspectd.station.load import plain
-from inspectd.station.schema import Config, Ensemble, Method
+from inspectd.errors import BadInput, ConfigError, MissingExtra
+from inspectd.station.schema import Config
 from inspectd.station.state import Current, StateDir
 from inspectd.text import share_of
 
@@ -74,46 +71,6 @@ def options(
     )  # fmt: skip
 
 
-def judging(which: str | None, settings: Sequence[str], **chosen: Any) -> Ensemble | Method:
-    """Return a method by its name and what was typed, or read all of it, members too, from a YAML file; BadInput."""
-    if which is None or Path(which).suffix not in (".yaml", ".yml"):
-        return method(settings, kind=which, **chosen)
-    typed = [f"--{name.replace('_', '-')}" for name, text in chosen.items() if text is not None] + ["--set"] * bool(settings)
-    if typed:
-        raise BadInput(f"--method {which}: expected every setting in the file, got {', '.join(typed)} too; write them there")
-    document = load.read_yaml(Path(which))
-    if isinstance(document.data, dict) and "method" not in document.data:
-        hint = "put everything under `method:`, as in a station file"
-        raise ConfigError(
-            [*document.problems, Problem(document.path, 1, "method", "how parts are judged", "no such key", hint)]
-        )
-    return load.judging(document)
-
-
-def method(settings: Sequence[str], **chosen: Any) -> Method:
-    """Turn what was typed into a method's settings, KEY=VALUE last; BadInput with the bounds that they break."""
-    data: dict[str, Any] = {name: _typed(name, text) for name, text in chosen.items() if text is not None}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise BadInput(f"--set: expected KEY=VALUE, as in a station file's method, got {setting}")
-        *above, last = key.strip().split(".")
-        inside = data
-        for name in above:
-            inside = inside.setdefault(name, {})
-        inside[last] = _typed(last, text)
-    try:
-        return cast("Method", load.judging(Document(Path("options"), {"method": data})))  # members cannot be typed
-    except ConfigError as error:
-        raise BadInput("\n".join(map(_as_option, error.problems))) from None
-
-
-def _typed(name: str, text: str) -> Any:
-    """Read a value as a station file does, 4,10 as a list; layers are one even if it is only 4."""
-    parts = [plain(part.strip()) for part in text.split(",")]
-    return parts if name == "layers" or len(parts) > 1 else parts[0]
-
-
 def figures(result: "CalibrationResult") -> dict[str, Any]:
     """Return what a calibration found, for JSON."""
     return vars(result) | {"directory": str(result.directory), "report": str(result.report)}
@@ -164,12 +121,6 @@ def learn(config: Config, station: str, good: Path, state: StateDir) -> None:
     product = config.stations[station].products[0]
     result = calibrate(config, station, product, good, None, state)
     state.write_current(station, product, Current(result.number, result.fingerprint, result.threshold))
-
-
-def _as_option(wrong: Problem) -> str:
-    """Write what is wrong with a setting as it was typed."""
-    name = wrong.key.split(".")[1].replace("_", "-")
-    return f"--{name}: expected {wrong.expected}, got {wrong.got}" + (f" ({wrong.hint})" if wrong.hint else "")
 
 
 def _share(text: str | None) -> "float | Literal['best'] | None":

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from inspectd.cli import learning, options, screen
+from inspectd.cli import learning, methods, options, screen
+from inspectd.cli.methods import Typed
 from inspectd.cli.options import CONFIG, option
 from inspectd.errors import BadInput
-from inspectd.station.schema import Method
+from inspectd.station.schema import Ensemble, Method
+
+if TYPE_CHECKING:
+    from calibration.bench.learnt import Machine
 
 Data = Annotated[Path, option("--data", "DIR", "A data set laid out as MVTec AD, or one of its categories.")]
 Category = Annotated[str | None, option("--category", "NAME", "This category alone. (default: all)")]
@@ -26,7 +30,9 @@ InputPx = Annotated[str | None, option("--input-px", "PX", "Side of the input, o
 Bank = Annotated[str | None, option("--bank", "N", "Vectors in the memory bank. (default: 6000)")]
 Sampler = Annotated[str | None, option("--sampler", "NAME", "How the bank is chosen. (default: greedy)")]
 Score = Annotated[str | None, option("--score", "NAME", "power_mean, smoothed_max, max or eq7. (default: power_mean)")]
-Settings = Annotated[list[str] | None, option("--set", "KEY=VALUE", "Any other key of a station file's `method`, repeatable.")]
+Settings = Annotated[
+    list[str] | None, option("--set", "NAME=VALUE", "Any other key of a station file's `method`, again for each: --set sigma=1")
+]
 _SMALL = {"backbone": "lite0", "layers": "4,10", "input_px": "224"}  # 784 patches of 152 channels: figures of speed rest on it
 PeerPython = Annotated[
     Path, option("--peer-python", "PATH", "Python of an environment with anomalib, torch and torchvision.", dir_okay=False)
@@ -47,7 +53,7 @@ def accuracy(
     bank: Bank = None,
     sampler: Sampler = None,
     score: Score = None,
-    settings: Settings = None,
+    more: Settings = None,
     threads: Threads = 2,
     config: options.Config = CONFIG,
     state: options.State = None,
@@ -60,15 +66,14 @@ def accuracy(
     screen.need_place(json)
     from calibration.bench import study, tables
     from calibration.bench.accuracy import Bench
-    from calibration.bench.learnt import Machine
 
     if shots and ablate:
         raise BadInput("expected --shots or --ablate, got both; run them one after the other")
-    method = learning.judging(
-        kind, settings or (), backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score
+    method, typed = methods.judging(
+        kind, more or (), backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score
     )
-    machine = Machine(options.state_directory(config, state).backbones, threads)
-    with screen.Bars() as bars:
+    machine = _machine(method, typed, config, state, threads)
+    with typed.told(), screen.Bars() as bars:
         bench = Bench(data, category, range(seeds), machine, bars)
         if shots or ablate:
             variants, x = study.variants(method, _counts(shots), ablate, machine.backbones, bench)
@@ -92,7 +97,7 @@ def speed(
     rounds: Annotated[int, option("--rounds", "N", "Turns of each side; medians count.", min=2)] = 30,
     largest: Annotated[int, option("--largest", "N", "Vectors of the largest bank that is searched.", min=1000)] = 200_000,
     seed: Annotated[int, option("--seed", "S", "Of all random choices.", min=0)] = 0,
-    settings: Settings = None,
+    more: Settings = None,
     threads: Threads = 2,
     config: options.Config = CONFIG,
     state: options.State = None,
@@ -105,11 +110,10 @@ def speed(
     screen.need_place(json)
     from calibration.bench import search
     from calibration.bench import speed as bench
-    from calibration.bench.learnt import Machine
     from calibration.bench.taught import only
 
-    method = learning.method(settings or (), **_SMALL)
-    machine = Machine(options.state_directory(config, state).backbones, threads)
+    method, typed = methods.method(more or (), methods.OF_SCORES, _SMALL, options=False)
+    machine = _machine(method, typed, config, state, threads)
     with screen.Bars() as bars:
         one = only(data, category, machine, bars)
         figures = bench.run(one, method, machine, bench.Size(train, rounds, tests, largest), seed, bars)
@@ -127,7 +131,7 @@ def coreset(
     shares: Annotated[str, option("--shares", "A,B,…", "Choose such shares of them.")] = "0.01,0.1",
     rounds: Annotated[int, option("--rounds", "N", "Turns of each side; medians count.", min=1)] = 3,
     peer_centres: Annotated[int, option("--peer-centres", "N", "Centres that the peer is asked for.", min=16)] = 100,
-    settings: Settings = None,
+    more: Settings = None,
     threads: Threads = 2,
     config: options.Config = CONFIG,
     state: options.State = None,
@@ -139,13 +143,12 @@ def coreset(
     learning.need_extra()
     screen.need_place(json)
     from calibration.bench import against, learnt
-    from calibration.bench.learnt import Machine
     from calibration.bench.peer import Peer
     from calibration.bench.taught import only, taught
 
-    method = learning.method(settings or (), **_SMALL)
+    method, typed = methods.method(more or (), methods.OF_PATCHES, _SMALL, options=False)
     grid = against.Grid([round(n) for n in _numbers("--vectors", vectors)], _numbers("--shares", shares), rounds, peer_centres)
-    machine = Machine(options.state_directory(config, state).backbones, threads)
+    machine = _machine(method, typed, config, state, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
         one = only(data, category, machine, bars)
@@ -175,11 +178,11 @@ def peers(
     learning.need_extra()
     screen.need_place(json)
     from calibration.bench import against, learnt
-    from calibration.bench.learnt import Machine
     from calibration.bench.peer import Peer
     from calibration.bench.taught import only, taught
 
-    method, machine = learning.method((), **_SMALL), Machine(options.state_directory(config, state).backbones, threads)
+    method, typed = methods.method((), (), _SMALL)
+    machine = _machine(method, typed, config, state, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
         one, banks = only(data, category, machine, bars), _numbers("--shares", shares)
@@ -213,6 +216,16 @@ def write(json: Path | None, figures: Any, chart: bytes) -> None:
     if chart and str(json) != "-":
         screen.write_bytes(json.with_suffix(".png"), chart)
         screen.note(f"chart: {json.with_suffix('.png')}")
+
+
+def _machine(method: Ensemble | Method, typed: Typed, config: Path, state: Path | None, threads: int) -> "Machine":
+    """Say by what is computed; BadInput if the method asks for what its backbones have not, before any picture is read."""
+    from calibration.bench import learnt
+
+    machine = learnt.Machine(options.state_directory(config, state).backbones, threads)
+    with typed.told():
+        learnt.need(method, machine)
+    return machine
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Any
 from inspectd.errors import Problem
 
 Key = tuple[str, ...]  # ("camera", "rate"), written camera.rate
+TYPED = Path("options")  # stands for the file of keys that were typed on the command line
 
 
 @dataclass

@@ -100,7 +100,7 @@ def test_a_bank_larger_than_the_memory_names_the_share_that_would_fit(
     assert (problem.line, problem.key, problem.file) == (4, "method.bank", tmp_path / "lid.yaml")
     said = r"fits into the 2\.\d GB that pictures and patch vectors leave of 3 GB of free memory, got 50%, about \d\d GB"
     assert re.search(said, str(problem))
-    share = problem.hint.removeprefix("bank: ").removesuffix(" fits")
+    share = problem.hint.removesuffix(" fits")
     memory.check(asked(tmp_path, bank=share), [extractor], 60_000, tmp_path, Watch())
     more = f"{float(share.removesuffix('%')) * 2:g}%"
     with pytest.raises(ConfigError):

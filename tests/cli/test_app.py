@@ -291,9 +291,9 @@ def test_made_parts_are_written_and_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--layers", "4;10"], "--layers: expected a whole number from 0 to 200, got the text '4;10'"),
-        (["--input-px", "97"], "--input-px: expected a whole number from 64 to 1600, a multiple of 32"),
-        (["--score", "mean"], "--score: expected one of power_mean, smoothed_max, max, eq7"),
+        (["--layers", "4;10"], "--layers 4;10: expected a whole number from 0 to 200, got the text '4;10'"),
+        (["--input-px", "97"], "--input-px 97: expected a whole number from 64 to 1600, a multiple of 32"),
+        (["--score", "mean"], "--score mean: expected one of power_mean, smoothed_max, max, eq7"),
         ([], "expected a folder train/good"),
     ],
     ids=["layers", "input_px", "score", "layout"],

@@ -13,7 +13,7 @@ from calibration.bench.accuracy import Bench, accuracy
 from calibration.bench.learnt import Machine
 from calibration.progress import Silent
 from inspectd.errors import BadInput, ConfigError, NotEnoughPictures
-from inspectd.station.schema import Ensemble, Weighted
+from inspectd.station.schema import Ensemble, Tiling, Weighted
 from tests.calibration import parts
 from tests.calibration.parts import METHOD, Watch
 from tests.calibration.test_layout import mvtec
@@ -50,6 +50,19 @@ def test_several_methods_judge_as_a_station_would_let_them(tmp_path: Path) -> No
         Bench(root, None, (0,), Machine(tmp_path, 1), Silent()).measure(both, shots=2)
 
 
+def test_pictures_of_several_sizes_are_judged_in_tiles(tmp_path: Path) -> None:
+    """Each picture's maps are put together once, where its own tiles lie; an overlap that fits the smallest is asked for."""
+    root = mvtec(tmp_path)
+    parts.write(root / "train" / "good", {"large.png": np.kron(parts.part(7), np.ones((2, 2), np.uint8))})
+    found = accuracy(root, method=msgspec.structs.replace(METHOD, tiling=Tiling(overlap_px=16)), threads=1)
+    assert found["image_auroc"] == 1.0
+    assert found["pixel_auroc"] > 0.8
+    with pytest.raises(
+        ConfigError, match=r"method\.tiling\.overlap_px: expected at most half a tile: 21 pixels for 2 tiles in 64"
+    ):
+        accuracy(root, method=msgspec.structs.replace(METHOD, tiling=Tiling(overlap_px=32)), threads=1)
+
+
 def test_without_masks_the_mean_is_none_too(tmp_path: Path) -> None:
     """With the reason, and no spread."""
     found = accuracy(mvtec(tmp_path, masks=False), method=METHOD, threads=1)
@@ -63,7 +76,7 @@ def test_no_seed_and_no_such_backbone_are_refused(tmp_path: Path) -> None:
     root = mvtec(tmp_path)
     with pytest.raises(BadInput, match="at least one seed"):
         accuracy(root, seeds=())
-    with pytest.raises(BadInput, match="expected one of lite0"):
+    with pytest.raises(BadInput, match=r"^options: method\.backbone: expected one of lite0"):
         accuracy(root, method=msgspec.structs.replace(METHOD, backbone="lite9"))
 
 
@@ -76,7 +89,7 @@ def test_what_takes_more_memory_than_there_is_is_refused_before_anything_is_lear
     bench = Bench(mvtec(tmp_path), None, (0,), Machine(tmp_path, 1), watch)
     stages = list(watch.stages)
     wide = msgspec.structs.replace(METHOD, layers=tuple(range(11)), input_px=1600, bank="100%", patch=1)
-    with pytest.raises(ConfigError, match=r"^benchmark: method\..* about \d+ GB"):
+    with pytest.raises(ConfigError, match=r"^options: method\..* about \d+ GB"):
         bench.measure(wide)
     assert watch.notes[0].startswith("memory: at most about")
     with pytest.raises(ConfigError):
