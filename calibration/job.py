@@ -146,15 +146,15 @@ def _too_small(asked: Asked) -> list[Problem]:
 
 
 def _bases(asked: Asked, backbones: Path) -> tuple[list[Path], list[Problem]]:
-    """Find each member's base graph; tell of every backbone that is not there, and of every layer that one lacks."""
+    """Find each member's base graph; tell of every backbone that is not there or none, and of every layer that one lacks."""
     bases, problems = [], []
     for key, method in asked.methods:
         try:
             bases.append(graphs.base_graph(method.backbone, backbones))
+            offered = graphs.layers_of(bases[-1])
         except BadInput as error:
             problems.append(asked.problem((*key, "backbone"), str(error).partition("expected ")[2], method.backbone))
             continue
-        offered = graphs.layers_of(bases[-1])
         if not set(method.layers) <= offered.keys():
             expected = f"layers that {method.backbone} offers, out of {list(offered)}"
             problems.append(asked.problem((*key, "layers"), expected, str(list(method.layers))))

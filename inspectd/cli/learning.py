@@ -2,12 +2,16 @@
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from inspectd.cli import screen
-from inspectd.errors import BadInput, ConfigError, MissingExtra
-from inspectd.station.schema import Config
+from inspectd.errors import BadInput, MissingExtra, Problem
+from inspectd.station import rules
+from inspectd.station.document import Key
+from inspectd.station.fields import Read
+from inspectd.station.schema import Config, Method
 from inspectd.station.state import Current, StateDir
 from inspectd.text import share_of
 
@@ -29,18 +33,31 @@ def need_extra() -> None:
         raise MissingExtra(f"{what}: pip install 'inspectd[cpu,calibrate]' (or [gpu,calibrate])")
 
 
-def check(config: Config, state: StateDir) -> None:
-    """Refuse settings that no calibration takes, as far as no picture is needed to tell; ConfigError with all of them."""
+@dataclass(frozen=True)
+class _Described:
+    """How a station's file says that parts are judged."""
+
+    station: Read[Any]
+
+    @property
+    def methods(self) -> list[tuple[Key, Method]]:
+        return list(rules.methods(self.station))
+
+    def problem(self, key: Key, expected: str, got: str, hint: str = "") -> Problem:
+        document = self.station.document
+        return Problem(document.path, document.line(key), ".".join(key), expected, got, hint)
+
+
+def check(stations: Sequence[Read[Any]], state: StateDir) -> list[Problem]:
+    """Tell of settings that no calibration takes, as far as they could be read and no picture is needed to tell."""
     try:
         need_extra()
     except MissingExtra as error:
         screen.warn(f"method settings were not checked: {error}")
-        return
-    from calibration.job import Job, Options
+        return []
+    from calibration import job
 
-    jobs = [Job(one, one.products[0], Path(config.files[name]), Options(), "f1") for name, one in config.stations.items()]
-    if problems := [problem for job in jobs for problem in job.check(state.backbones)]:
-        raise ConfigError(problems)
+    return [problem for one in stations for problem in job.check(_Described(one), state.backbones)]
 
 
 def calibrate(

@@ -68,24 +68,22 @@ def state_directory(config: Path, state: Path | None) -> StateDir:
     return StateDir(_absolute(state)) if state else places(config, None, None).state
 
 
-def ready(config: Path, state: Path | None, run_dir: Path | None, only_check: bool = False) -> tuple[schema.Config, Places]:
-    """Load all files and check the machine; BadInput with every problem, warnings on the terminal.
+def ready(config: Path, state: Path | None, run_dir: Path | None) -> tuple[schema.Config, Places]:
+    """Load all files and check the machine for a start; BadInput with every problem, warnings on the terminal.
 
-    With `only_check` a damaged bundle is a problem; without, it is a warning, since the other stations can run. With it
-    the line may also be running: what it holds is no problem.
+    A damaged bundle is a warning, since the other stations can run.
     """
     from inspectd.cli import screen
-    from inspectd.cli.machine import check_machine, running
+    from inspectd.cli.machine import check_machine
     from inspectd.station.load import load
 
     loaded = load(config)
     where = places(config, state, run_dir, loaded.line)
-    findings = check_machine(loaded, where.state, where.run_dir, running(where.run_dir) if only_check else None)
-    for warning in findings.unused + findings.missing + ([] if only_check else findings.damaged):
+    findings = check_machine(loaded, where.state, where.run_dir)
+    for warning in findings.unused + findings.missing + findings.damaged:
         screen.warn(warning)
-    problems = [*map(str, findings.problems), *(findings.damaged if only_check else [])]
-    if problems:
-        raise BadInput("\n".join(problems))
+    if findings.problems:
+        raise BadInput("\n".join(map(str, findings.problems)))
     return loaded, where
 
 

@@ -81,11 +81,10 @@ def check(config: options.Config = CONFIG, state: options.State = None, run_dir:
 
     Every problem is told at once, with file, line, key, what was expected and what came. The line may be running.
     """
-    from inspectd.cli import learning
+    from inspectd.cli import checking
     from inspectd.cli.machine import running
 
-    loaded, where = options.ready(config, state, run_dir, only_check=True)
-    learning.check(loaded, where.state)
+    loaded, where = checking.check(config, state, run_dir)
     count = len(loaded.stations)
     screen.say(f"{config}: {count} station{'s' * (count > 1)}, {len(loaded.line.plcs)} PLC connection(s): nothing wrong")
     screen.say(f"state in {where.state.root}, sockets in {where.run_dir}")

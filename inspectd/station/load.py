@@ -8,7 +8,7 @@ are no tags, anchors or aliases: a file says what it looks like it says.
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from msgspec import Struct
@@ -47,25 +47,49 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 
 
-def load(directory: Path, cameras: bool = True) -> Config:
-    """Read all files of a configuration directory; ConfigError with every problem of every file, each with its line.
+class Survey(NamedTuple):
+    """All files of a configuration directory, as far as they could be read, and every problem of theirs."""
+
+    directory: Path
+    line: fields.Read[Line]
+    stations: list[fields.Read[Station]]
+    problems: list[Problem]  # by file and line
+
+    @property
+    def config(self) -> Config:
+        """What can be relied on: keys of line.yaml in which nothing is wrong, the others as by default, and whole stations."""
+        wrong = {problem.key.partition(".")[0] for problem in self.line.document.problems}
+        names = [name for name in Line.__struct_fields__ if name in self.line.good and name not in wrong]
+        known = [(read.value, str(read.document.path)) for read in self.stations if read.value is not None]
+        return Config(
+            directory=str(self.directory),
+            line=Line(**{name: self.line.good[name] for name in names}),
+            stations={station.station: station for station, _ in known},
+            files={station.station: path for station, path in known},
+        )
+
+
+def survey(directory: Path, cameras: bool = True) -> Survey:
+    """Read all files of a configuration directory, whatever is wrong with some.
 
     Without `cameras`, the folders that cameras read need not be there yet: calibration comes before the line.
     """
-    paths = station_files(directory)
+    paths, problems = _found(directory)
     line = _read_line(directory)
     stations = [fields.read(Station, read_yaml(path)) for path in paths]
     rules.check(line, stations, cameras)
-    problems = [problem for document in [line.document, *(read.document for read in stations)] for problem in document.problems]
-    if problems or line.value is None:
-        raise ConfigError(sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0)))
-    values = [(read.value, str(read.document.path)) for read in stations if read.value is not None]
-    return Config(
-        directory=str(directory),
-        line=line.value,
-        stations={station.station: station for station, _ in values},
-        files={station.station: path for station, path in values},
-    )
+    problems += [
+        problem for document in [line.document, *(read.document for read in stations)] for problem in document.problems
+    ]
+    return Survey(directory, line, stations, sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0)))
+
+
+def load(directory: Path, cameras: bool = True) -> Config:
+    """Read all files as `survey` does; ConfigError with every problem of every file, each with its line."""
+    found = survey(directory, cameras)
+    if found.problems:
+        raise ConfigError(found.problems)
+    return found.config
 
 
 def load_places(directory: Path) -> Line:
@@ -103,17 +127,10 @@ def judging(document: Document) -> Ensemble | Method:
 
 def station_files(directory: Path) -> list[Path]:
     """`*.yaml` of the directory without line.yaml, by name; ConfigError if it is none, or has no station file."""
-    hint = f"write one with: inspectd init STATION --config {shlex.quote(str(directory))}"
-    if not directory.is_dir():
-        got, hint = ("a file", "name its directory") if directory.exists() else ("no such directory", hint)
-        raise ConfigError([Problem(directory, None, "", "a directory of station files", got, hint)])
-    yml = [path for path in _visible(directory) if path.suffix == ".yml"]
-    if yml:
-        raise ConfigError([Problem(path, None, "", "a name that ends in .yaml", path.name, "rename it") for path in yml])
-    found = [path for path in _visible(directory) if path.suffix == ".yaml" and path.name != LINE_FILE]
-    if not found:
-        raise ConfigError([Problem(directory, None, "", "at least one station file, NAME.yaml", "none", hint)])
-    return found
+    paths, problems = _found(directory)
+    if problems:
+        raise ConfigError(problems)
+    return paths
 
 
 def read_yaml(path: Path) -> Document:
@@ -137,6 +154,21 @@ def read_yaml(path: Path) -> Document:
     return document
 
 
+def _found(directory: Path) -> tuple[list[Path], list[Problem]]:
+    """Return the station files, and why there are none or fewer than there seem to be."""
+    hint = f"write one with: inspectd init STATION --config {shlex.quote(str(directory))}"
+    if not directory.is_dir():
+        got, hint = ("a file", "name its directory") if directory.exists() else ("no such directory", hint)
+        return [], [Problem(directory, None, "", "a directory of station files", got, hint)]
+    files = [path for path in sorted(directory.iterdir()) if not path.name.startswith(".")]
+    paths = [path for path in files if path.suffix == ".yaml" and path.name != LINE_FILE]
+    yml = [path for path in files if path.suffix == ".yml"]
+    problems = [Problem(path, None, "", "a name that ends in .yaml", path.name, "rename it") for path in yml]
+    if not paths and not yml:
+        problems.append(Problem(directory, None, "", "at least one station file, NAME.yaml", "none", hint))
+    return paths, problems
+
+
 def _read_line(directory: Path) -> fields.Read[Line]:
     return fields.read(Line, _line_document(directory))
 
@@ -144,10 +176,6 @@ def _read_line(directory: Path) -> fields.Read[Line]:
 def _line_document(directory: Path) -> Document:
     path = directory / LINE_FILE
     return read_yaml(path) if path.exists() else Document(path, {})
-
-
-def _visible(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
 
 
 def _text(document: Document) -> str | None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from inspectd import image
 from inspectd.errors import BadImage
-from inspectd.station.document import Document
+from inspectd.station.document import Document, Key
 from inspectd.station.fields import Read
 from inspectd.station.schema import Ensemble, Line, Method, Station
 
@@ -195,9 +195,9 @@ def mask_shows_a_part(station: Read[Station]) -> None:
 
 
 def known_plc(line: Read[Line], station: Read[Station]) -> None:
-    """A station's PLC is one of line.yaml's."""
+    """A station's PLC is one of line.yaml's; where that cannot be read at all, nobody knows."""
     name, plcs = station.get("plc.name"), _plc_names(line)
-    if name and name not in plcs:
+    if name and name not in plcs and line.document.data is not None:
         known = f"one of {', '.join(plcs)}" if plcs else "a connection of line.yaml, which names none under plcs:"
         station.document.problem(("plc", "name"), known, name, f"add plcs: {name}: to {line.document.path.name}")
 
@@ -270,6 +270,16 @@ def _methods(station: Read[Any]) -> Iterator[tuple[str, ...]]:
         yield from (("method", "members", str(index)) for index in range(len(members)))
     else:
         yield ("method",)
+
+
+def methods(station: Read[Any]) -> Iterator[tuple[Key, Method]]:
+    """Return the methods, each with its key, as far as they tell what a backbone must offer and how large banks must be."""
+    for key in _methods(station):
+        said = {name: station.get(".".join((*key, name))) for name in ("backbone", "layers", "search", "bank")}
+        if said["backbone"]:
+            known = {name: value for name, value in said.items() if value is not None}
+            search = {} if len(known.keys() & {"search", "bank"}) == 2 else {"search": "exact", "bank": _DEFAULTS.bank}
+            yield key, Method(**({"layers": ()} | known | search))
 
 
 def _plc_names(line: Read[Line]) -> list[str]:
