@@ -104,7 +104,7 @@ def _manifest(job: Job, outcome: Outcome, seconds: dict[str, float]) -> Manifest
         threshold=active.value,
         thresholds={rule: FoundThreshold(**vars(found)) for rule, found in outcome.findings.thresholds.items()},
         seed=job.station.seed,
-        versions=release.versions(job.options.threads),
+        versions=release.versions(job.options.threads, any(one.search == "ivfpq" for _, one in job.methods)),
         pictures={sample.name: sample.sha256 for sample in everything},
         left_out=outcome.pictures.left_out,
         metrics=_metrics(job, outcome),

@@ -25,7 +25,8 @@ from inspectd.vision.detector import Detector
 from inspectd.vision.golden import Golden
 
 _TRIES = 8  # defects painted on a golden picture until one is rejected; else the one with the highest score is kept
-_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless")
+_LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python-headless")
+_INDEXING = ("faiss-cpu", "faiss-gpu")
 
 
 class Draft(NamedTuple):
@@ -61,12 +62,21 @@ def _painted(pixels: U8, kind: str, seed: int, inside: Mask | None) -> Iterator[
         yield defects.make(kind, pixels, inside, max(4, min(pixels.shape[:2]) / 5), np.random.default_rng(seed + t))[0]
 
 
-def versions(threads: int) -> dict[str, str]:
-    """Return what the figures of a bundle depend on beside its inputs: libraries, processor type, threads."""
-    libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+def versions(threads: int, indexed: bool = False) -> dict[str, str]:
+    """Return what figures depend on beside their inputs: libraries, processor type, threads; faiss if a bank was `indexed`."""
+    wanted = (*_LIBRARIES, *(_INDEXING if indexed else ()))
+    libraries = {name: version for name in wanted if (version := _version(name))}
     python = platform.python_version()
     used = f"{threads} (of {len(os.sched_getaffinity(0))})"
     return {"inspectd": inspectd.__version__, "python": python, **libraries, "processor": _processor(), "threads": used}
+
+
+def _version(name: str) -> str | None:
+    """Return a package's version; None if another of the same module is installed instead."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones: Sequence[Backbone], work: Path) -> Bundle:

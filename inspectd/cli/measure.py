@@ -119,7 +119,7 @@ def speed(
         figures = bench.run(one, method, machine, bench.Size(train, rounds, tests, largest), seed, bars)
     show(bench.HEAD, bench.rows(figures), json)
     show(search.HEAD, search.rows(figures["search"]), json)
-    write(json, figures | about(method, threads), search.chart(figures["search"]))
+    write(json, figures | about(method, threads, bench.indexed(figures)), search.chart(figures["search"]))
 
 
 def coreset(
@@ -193,11 +193,11 @@ def peers(
     write(json, figures | about(method, threads), b"")
 
 
-def about(method: Method, threads: int) -> dict[str, Any]:
+def about(method: Method, threads: int, indexed: bool = False) -> dict[str, Any]:
     """Return what figures of speed depend on: settings, machine, versions."""
     from calibration.release import versions
 
-    return {"settings": msgspec.to_builtins(method), "versions": versions(threads)}
+    return {"settings": msgspec.to_builtins(method), "versions": versions(threads, indexed)}
 
 
 def show(head: Sequence[str], rows: Sequence[Sequence[str]], json: Path | None) -> None:

@@ -114,6 +114,7 @@ def test_a_large_bank_is_searched_by_an_index_that_the_bundle_holds(tmp_path: Pa
     result = run(tmp_path, state, config, bad, options)
     detector, bundle = Detector.open(result.directory), bundles.read(result.directory)
     assert detector.manifest.members[0].search == "ivfpq"
+    assert detector.manifest.versions["faiss-cpu"]
     assert {"bank", *ivfpq.ARRAYS} <= bundle.arrays.keys()
     assert run(tmp_path, state, config, bad, options).fingerprint == result.fingerprint
     vectors = detector.backbone.run(np.stack([detector.prepare(parts.part(100))])).reshape(-1, detector.backbone.channels)
@@ -152,6 +153,7 @@ def test_the_manifest_says_from_what_and_how(tmp_path: Path, state: StateDir) ->
     assert sorted(manifest.pictures) == [f"good/{i:04}.png" for i in range(24)]
     assert manifest.seed == 5
     assert {"inspectd", "numpy", "onnxruntime", "processor", "threads"} <= set(manifest.versions)
+    assert not any("faiss" in name for name in manifest.versions)
     assert "patch vectors" in manifest.timings
     assert manifest.thresholds["max_false_reject"].value == manifest.threshold
 

@@ -1,8 +1,10 @@
 """Golden pictures come in pairs, good and defective, with the scores that the bundle gives them."""
 
+import importlib.metadata
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from calibration import fitting, release
 from calibration.ensemble import Panel
@@ -63,3 +65,25 @@ def test_versions_name_all_that_figures_depend_on() -> None:
     assert {"inspectd", "python", "numpy", "onnxruntime", "opencv-python-headless", "processor", "threads"} == set(found)
     assert all(found.values())
     assert found["threads"].startswith("3 (of ")
+
+
+def test_the_version_of_faiss_is_told_where_a_bank_is_searched_by_an_index() -> None:
+    """And nowhere else: what was not used cannot change a figure."""
+    exact, indexed = release.versions(1), release.versions(1, indexed=True)
+    assert indexed.keys() - exact.keys() == {"faiss-cpu"}
+    assert indexed["faiss-cpu"] == importlib.metadata.version("faiss-cpu")
+
+
+def test_on_a_gpu_the_runtime_goes_by_its_other_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`onnxruntime-gpu` comes instead of `onnxruntime`, not beside it."""
+    known = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.2" if name == "onnxruntime-gpu" else known(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    found = release.versions(1)
+    assert found["onnxruntime-gpu"] == "1.2"
+    assert "onnxruntime" not in found

@@ -42,6 +42,8 @@ def test_every_method_has_its_score_and_its_time_beside_the_floor(tmp_path: Path
     assert "expected a bank of at least 9,984 vectors, got 384" in rows["PatchCore 100 % + IVF-PQ"]["missing"]
     assert all(row["batch_8"]["ms"]["median"] > 0 for row in found["rows"] if "missing" not in row)
     assert all(len(row) == len(speed.HEAD) for row in speed.rows(found))
+    assert not speed.indexed(found)
+    assert speed.indexed({"rows": [{"name": "PatchCore 100 % + IVF-PQ", "vectors": 9984}]})
     assert found["search"]["by_bank"] == []
     assert found["search"]["exponent"] is None
     assert [row["batch"] for row in found["search"]["by_batch"]] == [1, 2, 4, 8, 16]
