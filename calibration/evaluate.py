@@ -62,7 +62,7 @@ def evaluate(detector: Detector, directory: Path, progress: Progress | None = No
         return Seen(result.score, lambda: result.map)
 
     judged = collect(tests, judge, detector.manifest.picture.roi, shown)
-    return figures(judged, detector.threshold) | {"settings": _settings(detector.manifest)}
+    return figures(judged, detector.threshold, shown) | {"settings": _settings(detector.manifest)}
 
 
 def collect(tests: Layout, judge: Callable[[U8], Seen], roi: Roi | None, progress: Progress) -> Judgement:
@@ -92,8 +92,9 @@ def collect(tests: Layout, judge: Callable[[U8], Seen], roi: Roi | None, progres
     )
 
 
-def figures(judged: Judgement, threshold: float | None) -> Figures:
+def figures(judged: Judgement, threshold: float | None, progress: Progress | None = None) -> Figures:
     """Return all figures, at a threshold or (None) at the one of the largest F1."""
+    advance = (progress or Silent()).stage("figures", 1)  # those of pixels take a second for ten million
     good, bad = judged.scores[~judged.bad], judged.scores[judged.bad]
     both = len(good) > 0 and len(bad) > 0
     ranked = _ranked(good, bad) if both else dict.fromkeys(_OF_BOTH)
@@ -102,6 +103,7 @@ def figures(judged: Judgement, threshold: float | None) -> Figures:
     reasons = {} if both else dict.fromkeys(_OF_BOTH, f"needs good and defective pictures, got {len(good)} and {len(bad)}")
     reasons |= dict.fromkeys(_OF_PIXELS, judged.no_maps) if judged.no_maps else {}
     pixels = None if judged.no_maps else metrics.pixel_curves(judged.maps, judged.masks)
+    advance(1)
     return {
         "good": len(good),
         "bad": len(bad),

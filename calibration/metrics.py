@@ -88,7 +88,7 @@ def image_auroc(good: ArrayLike, bad: ArrayLike) -> float:
 def roc(good: ArrayLike, bad: ArrayLike) -> Curve:
     """Return the share of bad parts rejected over the share of good parts rejected, from (0, 0) to (1, 1)."""
     good, bad = _scores(good, bad, "image AUROC", "pictures")
-    return _curve(np.sort(good), bad, np.full(len(bad), 1 / len(bad)))
+    return _curves(np.sort(good), bad, [np.full(len(bad), 1 / len(bad))])[0]
 
 
 def precision_recall(good: ArrayLike, bad: ArrayLike) -> Curve:
@@ -138,14 +138,19 @@ def pixel_curves(maps: Sequence[Map], masks: Sequence[Mask]) -> PixelCurves:
     good, bad = _pixels(maps, masks)
     weights, count = [], 0
     for mask in masks:
-        labels = regions(mask)[mask]
+        inside = mask[_box(mask)]
+        labels = regions(inside)[inside]
         sizes = np.bincount(labels)
         weights.append(1.0 / sizes[labels])
         count += len(sizes) - 1 if len(sizes) else 0
     good.sort()
-    return PixelCurves(
-        _curve(good, bad, np.full(len(bad), 1 / len(bad))), _curve(good, bad, np.concatenate(weights) / count)
-    )  # fmt: skip
+    return PixelCurves(*_curves(good, bad, [np.full(len(bad), 1 / len(bad)), np.concatenate(weights) / count]))
+
+
+def _box(mask: Mask) -> tuple[slice, slice]:
+    """Return the rows and columns between which a mask [H,W] is True."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else (slice(0), slice(0))
 
 
 def regions(mask: Mask) -> NDArray[np.int64]:
@@ -183,21 +188,23 @@ def _root(parents: list[int], node: int) -> int:
     return node
 
 
-def _curve(ranked: Floats | Map, bad: Floats | Map, weights: Floats) -> Curve:
-    """Return the weight of the bad scores (all of it 1) over the share of the good ones, `ranked`, by falling threshold.
+def _curves(ranked: Floats | Map, bad: Floats | Map, weights: Sequence[Floats]) -> list[Curve]:
+    """Return, for each weighting, the weight of the bad scores (all of it 1) over the share of the good ones, `ranked`.
 
-    At each distinct bad score the curve goes straight from (share of good above it, weight above it) to (share at or above,
-    weight at or above): upright without ties, slanted with them.
+    The threshold falls. At each distinct bad score a curve goes straight from (share of good above it, weight above it) to
+    (share at or above, weight at or above): upright without ties, slanted with them.
     """
     cuts, index = np.unique(bad, return_inverse=True)
-    gains = np.bincount(index, weights)[::-1]
-    above = 1 - np.searchsorted(ranked, cuts[::-1], "right") / len(ranked)
-    at = 1 - np.searchsorted(ranked, cuts[::-1], "left") / len(ranked)
+    shares = (1 - np.searchsorted(ranked, cuts[::-1], side) / len(ranked) for side in ("right", "left"))
+    x = np.concatenate([[0.0], np.stack(list(shares), axis=1).ravel(), [1.0]])
+    return [Curve(x, _rising(np.bincount(index, each)[::-1])) for each in weights]
+
+
+def _rising(gains: ArrayLike) -> Floats:
+    """Return the heights before and after each gain, from 0 to 1."""
     hits = np.concatenate([[0.0], np.minimum(np.cumsum(gains), 1.0)])  # many shares may add up to more by rounding
     hits[-1] = 1.0
-    x = np.concatenate([[0.0], np.stack([above, at], axis=1).ravel(), [1.0]])
-    y = np.concatenate([[0.0], np.stack([hits[:-1], hits[1:]], axis=1).ravel(), [1.0]])
-    return Curve(x, y)
+    return np.concatenate([[0.0], np.stack([hits[:-1], hits[1:]], axis=1).ravel(), [1.0]])
 
 
 def _counts(scores: Floats, cuts: Floats) -> NDArray[np.int64]:

@@ -93,7 +93,7 @@ class Bench:
     def _run(self, one: Category, method: Ensemble | Method, shots: int | None, seed: int) -> Figures:
         """Learn from the good pictures and judge the test pictures."""
         judge = learnt.learn(method, one.few(shots, seed), seed, self._machine, self._progress)
-        return evaluate.figures(evaluate.collect(one.tests, judge.see, None, self._progress), None)
+        return evaluate.figures(evaluate.collect(one.tests, judge.see, None, self._progress), None, self._progress)
 
     def _settings(self, method: Ensemble | Method, shots: int | None) -> dict[str, Any]:
         described: dict[str, Any] = msgspec.to_builtins(method)

@@ -128,7 +128,7 @@ def _scores(
     cases = data.tests.cases
     some = np.random.default_rng(model.seed).permutation(len(cases))[: size.judged]
     tests = Layout([cases[i] for i in sorted(some)], data.tests.masked)
-    found = evaluate.figures(evaluate.collect(tests, model.judge(method, arrays).see, None, progress), None)
+    found = evaluate.figures(evaluate.collect(tests, model.judge(method, arrays).see, None, progress), None, progress)
     return {name: found[name] for name in _SCORES}
 
 

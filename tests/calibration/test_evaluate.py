@@ -57,7 +57,9 @@ def test_figures_are_those_of_the_scores_and_maps(tmp_path: Path) -> None:
     assert overlap.area(0.3) / 0.3 == pytest.approx(found["pro"], abs=0.01)
     assert found["reasons"] == {}
     assert json.loads(json.dumps(found)) == found
-    assert evaluate.figures(judged, None)["threshold"] == found["f1_optimal_threshold"]
+    watch = parts.Watch()
+    assert evaluate.figures(judged, None, watch)["threshold"] == found["f1_optimal_threshold"]
+    assert watch.stages == {"figures": [1, 1]}
 
 
 def test_every_wrong_verdict_is_named_the_worst_first(tmp_path: Path) -> None:

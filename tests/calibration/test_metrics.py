@@ -124,6 +124,18 @@ def test_regions_equal_scipys_eight_connected_labels(mask: NDArray[np.bool_]) ->
     assert first == sorted(first)
 
 
+@settings(max_examples=40, deadline=None)
+@given(masks)
+def test_regions_are_looked_for_between_the_first_and_the_last_defective_pixel(mask: NDArray[np.bool_]) -> None:
+    """They are those of the whole mask, in the same order; of a mask without any, nothing is looked at."""
+    box = metrics._box(mask)
+    inside = mask[box]
+    assert metrics.regions(inside)[inside].tolist() == metrics.regions(mask)[mask].tolist()
+    assert inside.sum() == mask.sum()
+    assert mask.any() or inside.size == 0
+    assert not mask.any() or (inside.any(axis=0)[[0, -1]].all() and inside.any(axis=1)[[0, -1]].all())
+
+
 def pictures(seed: int, levels: int | None) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]]]:
     """Six maps with two or three defects each and one without; few levels give ties."""
     rng = np.random.default_rng(seed)
