@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
-from calibration import coreset, fitting, parallel
+from calibration import coreset, fitting, memory, parallel
 from calibration.contest import Answers
 from calibration.exam import Defect, Exam
 from calibration.features import F32, Extractor
@@ -47,6 +47,14 @@ class Candidate:
         """Return how many pictures `answer` will look at."""
         known = 0 if self._judge else len(exam.learn) + len(exam.held) + len(exam.bad)
         return known + len(exam.first(rounds)) - len(self._painted)
+
+    def memory(self, exam: Exam) -> int:
+        """Return the bytes that its bank takes while it is chosen, and that pictures in hand take."""
+        sees, most = self.open(1), max(len(exam.held), len(exam.defects))
+        size = memory.Size(1, DRAWN, sees.backbone.channels, 1)
+        return memory.beside([sees], most, sees.threads) + memory.needed(
+            replace(self.method, bank=BANK, sampler="greedy"), size
+        )
 
     def answer(self, exam: Exam, rounds: int, advance: Advance) -> list[Answers]:
         """Return what each variant says up to a round of defects; what was said before is not asked again."""

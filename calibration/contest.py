@@ -18,11 +18,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DRAWS = 400
-# who is to replace the favourite must be ahead by this much of the figure, and by a standard error of the difference (the
-# rule of one standard error: Breiman et al. 1984); two were too many, real differences being as large (DECISIONS)
-MARGIN = 0.005
-LEAVE = 3.0  # times both behind the best: who is, can hardly win any more
-NEAR = 0.01  # of figures: how far a choice may be from the best and still be a good one
+# who is to replace the favourite must be ahead by this much of the figure: smaller leads with painted defects foretold nothing
+# of real ones (DECISIONS); and by a standard error of the difference (the rule of one: Breiman et al. 1984)
+MARGIN = 0.04
+TIE = 0.005  # settings this near each other are equally good, and the cheaper one is taken; known defects tell that much
+_LEAVE = 2.0  # standard errors that a setting may still gain on the favourite
 _REAL = 20  # as many real defects count as much as all painted ones
 
 
@@ -60,29 +60,37 @@ def figures(answers: Answers, part_of: Ints, draws: Draws) -> Floats:
     painted = _auroc(answers.painted, answers.good, draws.good[:, part_of], draws.good, apart)
     if not len(answers.bad):
         return painted
-    share = len(answers.bad) / (len(answers.bad) + _REAL)
+    share = _share(len(answers.bad))
     real = _auroc(answers.bad, answers.good, draws.bad, draws.good, np.ones((len(answers.bad), len(answers.good))))
     return share * real + (1 - share) * painted
 
 
-def remaining(found: Sequence[Floats], favourite: int) -> list[int]:
-    """Return who may still win: the favourite, and all that are not clearly behind the best."""
-    best = found[_leader(found)]
-    return [i for i, own in enumerate(found) if i == favourite or not _ahead(best, own, LEAVE)]
+def margin(bad: int) -> float:
+    """Return by how much the favourite must be beaten: the less, the more real defects are known."""
+    share = _share(bad)
+    return share * TIE + (1 - share) * MARGIN
 
 
-def winner(found: Sequence[Floats], ms: Sequence[float], favourite: int) -> int:
+def remaining(found: Sequence[Floats], favourite: int, margin: float) -> list[int]:
+    """Return who may still win: the favourite, and all that may yet be ahead of it by the margin."""
+    leads = [own - found[favourite] for own in found]
+    return [i for i, by in enumerate(leads) if i == favourite or by[0] + _LEAVE * by[1:].std() > margin]
+
+
+def winner(found: Sequence[Floats], ms: Sequence[float], favourite: int, margin: float) -> int:
     """Return who wins: the favourite unless somebody is clearly ahead, else the cheapest of those as good as the best."""
-    best = found[_leader(found)]
-    if not _ahead(best, found[favourite]):
+    best = found[max(range(len(found)), key=lambda i: found[i][0])]
+    lead = best - found[favourite]
+    if lead[0] <= max(margin, lead[1:].std()):
         return favourite
-    return min((i for i, own in enumerate(found) if best[0] - own[0] <= MARGIN), key=lambda i: ms[i])
+    return min((i for i, own in enumerate(found) if best[0] - own[0] <= TIE), key=lambda i: ms[i])
 
 
-def sureness(found: Sequence[Floats], chosen: int) -> float:
-    """Return in which share of the draws nobody was ahead of the chosen one by more than NEAR."""
-    best = np.max(found, axis=0)[1:]
-    return float(np.mean(best - found[chosen][1:] <= NEAR))
+def sureness(found: Sequence[Floats], chosen: int, favourite: int, margin: float) -> float:
+    """Return in which share of the draws the favourite is beaten, or is not, as it was."""
+    others = np.max(found, axis=0) if chosen == favourite else found[chosen]
+    beaten = (others - found[favourite])[1:] > margin
+    return float(np.mean(beaten != (chosen == favourite)))
 
 
 def interval(figure: Floats) -> tuple[float, float]:
@@ -91,14 +99,9 @@ def interval(figure: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _ahead(one: Floats, other: Floats, times: float = 1.0) -> bool:
-    """Whether one is ahead of another by more than so many times the margin, and by more than noise."""
-    by = one - other
-    return bool(by[0] > times * max(MARGIN, by[1:].std()))
-
-
-def _leader(found: Sequence[Floats]) -> int:
-    return max(range(len(found)), key=lambda i: found[i][0])
+def _share(bad: int) -> float:
+    """What so many real defects count for beside all painted ones."""
+    return bad / (bad + _REAL)
 
 
 def _auroc(high: Floats, low: Floats, high_counts: Floats, low_counts: Floats, pairs: Floats) -> Floats:

@@ -163,6 +163,12 @@ def _batch(one: Extractor) -> int:
     return inputs * one.input_px[0] * one.input_px[1] * _ACTIVATIONS + 3 * kept(BATCH, one)
 
 
+def tell(wanted: int, progress: Progress) -> None:
+    """Tell what a step takes beside what is taken already."""
+    taken = resident()
+    _tell(taken + wanted, taken, available(), progress)
+
+
 def _tell(total: int, taken: int, free: int, progress: Progress) -> None:
     told = f"memory: at most about {gigabytes(total)}, {gigabytes(taken)} of it taken already"
     progress.note(f"{told}; {gigabytes(free)} are free")

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import structs
@@ -10,7 +10,7 @@ from msgspec import structs
 from inspectd.cli import screen
 from inspectd.errors import BadInput
 from inspectd.station import load
-from inspectd.station.schema import Config, Method
+from inspectd.station.schema import Config, Ensemble, Method, Weighted
 from inspectd.station.state import StateDir
 
 if TYPE_CHECKING:
@@ -58,11 +58,16 @@ def show(choice: "Choice") -> None:
     screen.say(choice.sure)
 
 
-def as_yaml(method: Method) -> str:
-    """Write what a station file would say of a method: what is not as by default."""
-    default = msgspec.to_builtins(Method())
-    said = {name: value for name, value in msgspec.to_builtins(method).items() if value != default[name]}
+def as_yaml(method: Ensemble | Method) -> str:
+    """Write what a station file would say of a method or several: what is not as by default."""
+    members = [_said(one) for one in method.members]
+    said = members[0] if isinstance(method, Method) else {"members": members}
     return f"method: {msgspec.json.encode(said).decode()}"  # JSON is YAML
+
+
+def _said(method: Method) -> dict[str, Any]:
+    default = msgspec.to_builtins(Weighted())
+    return {name: value for name, value in msgspec.to_builtins(method).items() if value != default[name]}
 
 
 _HEAD = ("settings", "score", "95 %", "ms", "")

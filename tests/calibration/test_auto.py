@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from calibration import auto, grid, latency
 from calibration.auto import Chosen
@@ -12,8 +13,9 @@ from calibration.build import calibrate
 from calibration.job import Options
 from calibration.progress import Progress, Silent
 from inspectd.errors import BadInput, Interrupted
-from inspectd.station.schema import Config, Method
+from inspectd.station.schema import Camera, Config, Ensemble, Method
 from inspectd.station.state import StateDir
+from inspectd.vision import bundle as bundles
 from tests.calibration import parts
 from tests.calibration.parts import Watch
 
@@ -27,7 +29,7 @@ FINE = Method(backbone="lite0", layers=(4,), input_px=128, bank=100)
 def small() -> Iterator[None]:
     """Two settings only: one sees 32 x 32 pixels of a part as one, the other 8 x 8."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "settings", lambda _size: [COARSE, FINE])
+        patch.setattr(grid, "settings", lambda _size: [(COARSE,), (FINE,)])
         patch.setattr(latency, "of", lambda method, _extractor, _pictures: 10.0 if method == COARSE else 20.0)
         yield
 
@@ -61,11 +63,10 @@ def test_where_defects_may_be_tiny_the_setting_that_sees_them_wins(alone: Chosen
     """Although the other is preferred. Nothing is left behind, the same seed gives the same table, progress is told whole."""
     watch = Watch()
     found = choose(tmp_path, state, progress=watch)
-    assert (found.method.layers, found.method.input_px) == (FINE.layers, FINE.input_px)
+    assert replace(found.method, sigma=FINE.sigma) == FINE
     assert found.choice is not None
     assert [one.fate for one in found.choice.tried] == ["chosen", "kept"]
     assert found.choice.tried[0].score > found.choice.tried[1].score + 0.05
-    assert found.choice.budget_ms == auto.SHARE * (200 - 10)
     assert list(state.root.rglob("*")) == []
     assert all(total == done for total, done in watch.stages.values())
     assert found == alone
@@ -75,10 +76,54 @@ def test_what_is_over_the_budget_is_not_even_tried(tmp_path: Path, state: StateD
     """It stands in the table without a score."""
     watch = Watch()
     found = choose(tmp_path, state, budget_ms=15, progress=watch)
-    assert found.method.input_px == COARSE.input_px
+    assert replace(found.method, sigma=COARSE.sigma) == COARSE
     assert found.choice is not None
     assert [(one.fate, one.score is None) for one in found.choice.tried] == [("chosen", False), ("over budget", True)]
     assert "settings: 1 of 1" in watch.stages
+
+
+def test_a_team_takes_what_its_members_take_and_is_taken_where_it_is_preferred(
+    tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is looked at twice for it; what it was calibrated with stands in its bundle as members."""
+    monkeypatch.setattr(grid, "settings", lambda _size: [(COARSE, FINE), (COARSE,), (FINE,)])
+    watch = Watch()
+    found = choose(tmp_path, state, budget_ms=30, progress=watch)
+    assert isinstance(found.method, Ensemble)
+    assert [one.input_px for one in found.method.members] == [64, 128]
+    assert found.choice is not None
+    assert [one.ms for one in found.choice.tried if one.fate == "chosen"] == [30.0]
+    assert all(total == done for total, done in watch.stages.values())
+    result = calibrate(
+        parts.config(tmp_path, method=found.method),
+        "lid",
+        "default",
+        good_folder(tmp_path, 24),
+        None,
+        state,
+        Options(threads=1),
+    )
+    assert len(bundles.read_manifest(result.directory).members) == 2
+    assert choose(tmp_path, state, budget_ms=29).method != found.method
+
+
+@pytest.mark.parametrize(
+    ("rate", "trigger", "ms"), [("max", "camera", 95), (5, "camera", 95), (20, "camera", 42.5), (20, "plc", 95)]
+)
+def test_the_budget_is_what_deadline_and_camera_leave_for_a_part(rate: object, trigger: str, ms: float, tmp_path: Path) -> None:
+    """Half of what dispatch has; where the camera says how many parts come, no more than the workers can keep up with."""
+    config = parts.config(tmp_path)
+    station = replace(config.stations["lid"], camera=Camera("folder", "in", rate=rate), trigger=trigger)
+    assert auto.budget(config, station) == pytest.approx(ms)
+
+
+def test_a_setting_that_was_held_up_is_measured_again(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else the machine did must not leave it out."""
+    slow = iter([10.0, 300.0, 20.0])
+    monkeypatch.setattr(latency, "of", lambda *_: next(slow))
+    found = choose(tmp_path, state, budget_ms=50)
+    assert found.choice is not None
+    assert sorted(one.ms for one in found.choice.tried) == [10.0, 20.0]
 
 
 def test_a_budget_below_every_setting_is_refused_with_what_the_fastest_takes(tmp_path: Path, state: StateDir) -> None:

@@ -60,29 +60,37 @@ def test_the_spread_is_that_of_other_parts() -> None:
 def test_the_favourite_wins_unless_another_is_clearly_better() -> None:
     """Better by less than the margin, or by chance alone, is not enough; clearly better is."""
     same, better = figure(1.0), figure(2.0)
-    assert contest.winner([same, same + contest.MARGIN / 2], [50.0, 5.0], favourite=0) == 0
+    assert contest.winner([same, same + contest.MARGIN / 2], [50.0, 5.0], 0, contest.MARGIN) == 0
     noise = np.concatenate([[0.0], np.random.default_rng(0).normal(0, 0.1, contest.DRAWS)])
-    assert contest.winner([same, same + noise + 0.05], [50.0, 5.0], favourite=0) == 0
-    assert contest.winner([same, better], [5.0, 50.0], favourite=0) == 1
+    assert contest.winner([same, same + noise + 0.05], [50.0, 5.0], 0, contest.MARGIN) == 0
+    assert contest.winner([same, better], [5.0, 50.0], 0, contest.MARGIN) == 1
 
 
 def test_of_those_as_good_as_the_best_the_cheapest_wins() -> None:
     """Where the favourite is far behind."""
     far, best = figure(0.0), figure(2.0)
-    found = [far, best, best - contest.MARGIN / 2, best - 3 * contest.MARGIN]
-    assert contest.winner(found, [5.0, 40.0, 30.0, 10.0], favourite=0) == 2
+    found = [far, best, best - contest.TIE / 2, best - 3 * contest.TIE]
+    assert contest.winner(found, [5.0, 40.0, 30.0, 10.0], 0, contest.MARGIN) == 2
 
 
-def test_only_those_clearly_behind_leave_and_never_the_favourite() -> None:
+def test_who_can_hardly_be_ahead_of_the_favourite_any_more_leaves_and_never_the_favourite() -> None:
     """One that is behind by less than noise stays."""
-    found = [figure(0.0), figure(2.0), figure(0.5), figure(2.0) - contest.MARGIN / 2]
-    assert contest.remaining(found, favourite=0) == [0, 1, 3]
+    noise = np.concatenate([[0.0], np.random.default_rng(0).normal(0, 0.03, contest.DRAWS)])
+    favourite = figure(1.0)
+    found = [favourite, figure(2.0), figure(0.5), favourite + noise, favourite + 0.01]
+    assert contest.remaining(found, 0, contest.MARGIN) == [0, 1, 3]
 
 
-def test_how_sure_is_how_often_nobody_is_ahead() -> None:
-    """Always of one far ahead, never of one far behind, about half of the draws of one that is even on average."""
+def test_the_more_real_defects_are_known_the_less_is_the_favourite_preferred() -> None:
+    assert contest.margin(0) == contest.MARGIN
+    assert contest.margin(20) == pytest.approx((contest.MARGIN + contest.TIE) / 2)
+    assert contest.margin(10_000) == pytest.approx(contest.TIE, rel=0.1)
+
+
+def test_how_sure_is_how_often_it_would_be_chosen_again() -> None:
+    """Always of one far ahead of the favourite; about half of the draws where the favourite is now ahead, now behind."""
     far, best = figure(0.0), figure(2.0)
-    assert contest.sureness([far, best], 1) == 1
-    assert contest.sureness([far, best], 0) == 0
+    assert contest.sureness([far, best], 1, 0, contest.MARGIN) == 1
+    assert contest.sureness([best, far], 0, 0, contest.MARGIN) == 1
     swing = np.concatenate([[0.0], np.tile([0.1, -0.1], contest.DRAWS // 2)])
-    assert contest.sureness([best, best + swing], 0) == 0.5
+    assert contest.sureness([best, best + swing], 0, 0, contest.MARGIN) == 0.5

@@ -12,6 +12,7 @@ from calibration.contest import Answers
 from calibration.exam import OPACITIES, Defect, Exam
 from calibration.pictures import Sample
 from calibration.progress import Advance
+from calibration.team import Team
 from inspectd.station.schema import Method
 from tests.calibration.parts import Watch
 
@@ -49,10 +50,14 @@ class Made:
         return [Answers(good, painted + by, np.empty(0)) for by in (self.by, self.by + self.smooth)]
 
 
+def alone(entrants: Sequence[Made]) -> list[Team[Made]]:
+    return [Team([one]) for one in entrants]
+
+
 def test_those_clearly_behind_leave_early_and_the_best_wins() -> None:
     """Everybody is asked once; who has left is asked no more, and progress was told of every picture."""
     entrants, watch = [Made(0.5), Made(2.0), Made(0.3), Made(1.98)], Watch()
-    result = race.run(entrants, [1, 50, 1, 30], exam(), watch)
+    result = race.run(alone(entrants), [1, 50, 1, 30], exam(), watch)
     assert result.winner == 3, "as good as the best, and cheaper"
     assert [one.asked for one in entrants] == [[1, 2, 4], [1, 2, 4], [1], [1, 2, 4]]
     assert all(total == done for total, done in watch.stages.values())
@@ -61,14 +66,14 @@ def test_those_clearly_behind_leave_early_and_the_best_wins() -> None:
 def test_it_ends_as_soon_as_nobody_is_left_beside_the_preferred_one() -> None:
     """The rest would change nothing."""
     entrants = [Made(2.0), Made(0.2)]
-    assert race.run(entrants, [1, 1], exam(), Watch()).winner == 0
+    assert race.run(alone(entrants), [1, 1], exam(), Watch()).winner == 0
     assert entrants[0].asked == [1]
 
 
 def test_smoothing_is_taken_where_it_clearly_helps() -> None:
     """And left as it is where it does not."""
-    assert race.run([Made(1.0, smooth=1.0)], [1], exam(), Watch()).method.sigma == 1.0
-    assert race.run([Made(1.0, smooth=0.02)], [1], exam(), Watch()).method.sigma == Method().sigma
+    assert race.run(alone([Made(1.0, smooth=1.0)]), [1], exam(), Watch()).method.sigma == 1.0
+    assert race.run(alone([Made(1.0, smooth=0.02)]), [1], exam(), Watch()).method.sigma == Method().sigma
 
 
 def test_the_same_scores_give_the_same_result() -> None:
@@ -76,14 +81,14 @@ def test_the_same_scores_give_the_same_result() -> None:
     tables = []
     for _ in range(2):
         entrants = [Made(1.0), Made(1.3, input_px=448), Made(0.2, input_px=320)]
-        tables.append(race.told(race.run(entrants, [20, 40, 30], exam(5), Watch()), [20, 40, 30], [], 100))
+        tables.append(race.told(race.run(alone(entrants), [20, 40, 30], exam(5), Watch()), [20, 40, 30], [], 100))
     assert tables[0] == tables[1]
 
 
 def test_the_table_names_everything_that_was_tried_and_what_came_of_it() -> None:
     """The best first, those that left behind them, those over the budget last, without scores."""
     entrants = [Made(0.5), Made(2.0, input_px=448), Made(0.3, input_px=320)]
-    result = race.run(entrants, [20, 40, 30], exam(), Watch())
+    result = race.run(alone(entrants), [20, 40, 30], exam(), Watch())
     over = [(Method(input_px=640), 200.0), (Method(input_px=512), 150.0)]
     choice = race.told(result, [20, 40, 30], over, 100)
     assert [(one.settings, one.ms, one.fate) for one in choice.tried] == [
@@ -96,4 +101,5 @@ def test_the_table_names_everything_that_was_tried_and_what_came_of_it() -> None
     scored = choice.tried[0]
     assert scored.low < scored.score < scored.high
     assert choice.tried[3].score is None
-    assert choice.sure.startswith("It is clearly better than the preferred one. In 100% of 400")
+    assert choice.sure.endswith("by more than 0.04. So it was in 100% of 400 other draws of the parts.")
+    assert choice.sure.startswith("It is ahead of the preferred one, which did best")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from calibration.choice import Choice, Tried
+from calibration.grid import together
 from inspectd.cli import choosing
 from inspectd.errors import BadInput
 from inspectd.station import load
@@ -38,6 +39,8 @@ def test_what_is_shown_can_be_written_into_the_station_file(tmp_path: Path) -> N
     """Read back, it is the same method."""
     for method in (Method(), Method(backbone="lite0", layers=(4, 10), input_px=640, sigma=1.0), Method(tiling=Tiling(rows=3))):
         assert config(tmp_path, choosing.as_yaml(method)).stations["lid"].method == method
+    both = together((Method(), Method(backbone="lite0", layers=(4, 10), input_px=640)))
+    assert config(tmp_path, choosing.as_yaml(both)).stations["lid"].method == both
 
 
 def test_the_table_shows_what_was_left_out_and_how_sure_the_choice_is(capsys: pytest.CaptureFixture[str]) -> None:
