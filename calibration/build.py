@@ -11,7 +11,7 @@ from calibration.ensemble import Learnt, Pupil
 from calibration.features import MEMORY, Extractor, Features
 from calibration.findings import Rule, Suspects
 from calibration.job import Job, Options, accept
-from calibration.outcome import Outcome, draft, named
+from calibration.outcome import Outcome, draft, named, summary
 from calibration.pictures import Files, Pictures, Sample
 from calibration.progress import Progress, Silent, Timed
 from inspectd.errors import Interrupted
@@ -33,7 +33,7 @@ class CalibrationResult:
     rule: Rule
     how: str  # the threshold was found, a sentence
     warnings: list[str]
-    learning: str  # whether more good pictures would help, a sentence
+    summary: list[str]  # what to expect on the line, a sentence each
     metrics: dict[str, float | str]
     timings: dict[str, float]  # seconds, by stage
 
@@ -71,7 +71,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
             advance(1)
     except KeyboardInterrupt:
         raise Interrupted("calibration stopped; nothing was written") from None
-    return _result(bundle, found, made.warnings, timed.seconds())
+    return _result(job, bundle, found, made.warnings, timed.seconds())
 
 
 def _learn(job: Job, files: Files, graphs: Sequence[Path], work: Path, timed: Timed) -> Outcome:
@@ -128,7 +128,7 @@ def _pupils(job: Job, extractors: Sequence[Extractor], good: Sequence[Sample], w
     return [Pupil(method, extractor, seen(extractor, method)) for extractor, (_, method) in pairs]
 
 
-def _result(bundle: Bundle, found: Outcome, told: list[str], seconds: dict[str, float]) -> CalibrationResult:
+def _result(job: Job, bundle: Bundle, found: Outcome, told: list[str], seconds: dict[str, float]) -> CalibrationResult:
     verdict = found.findings
     return CalibrationResult(
         directory=bundle.directory,
@@ -138,7 +138,7 @@ def _result(bundle: Bundle, found: Outcome, told: list[str], seconds: dict[str, 
         rule=verdict.rule,
         how=verdict.active.how,
         warnings=told,
-        learning=curve.told(found.curve, len({*found.groups})),
+        summary=summary(job, found),
         metrics=bundle.manifest.metrics,
         timings=seconds,
     )

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from calibration import evidence, findings, pictures, release, report, synthetic
+from calibration import curve, evidence, findings, pictures, release, report, synthetic, threshold
 from calibration.curve import Curve
 from calibration.ensemble import Learnt, Opinions, Panel
 from calibration.evidence import Evidence
@@ -15,9 +15,10 @@ from calibration.job import Job
 from calibration.pictures import Pictures, Sample
 from calibration.sheets import Shown
 from calibration.synthetic import Trial
+from calibration.threshold import CONFIDENCE
 from inspectd import clock
 from inspectd.vision import reports
-from inspectd.vision.bundle import FoundThreshold, Manifest
+from inspectd.vision.bundle import RECHECK, FoundThreshold, Manifest
 
 _SHOWN = 9  # pictures in each sheet of the report
 
@@ -58,9 +59,23 @@ def draft(job: Job, outcome: Outcome, seconds: dict[str, float]) -> release.Draf
     blind = int((~golden.defective_failed).sum())
     told = _doubts(outcome.learnt.panel) + pictures.skipped(found)
     told += findings.warnings(verdict, outcome.good_parts, outcome.bad_parts, outcome.suspects, blind)
-    told += findings.no_band(job.recheck, verdict)
+    told += findings.no_band(job.recheck, verdict) + synthetic.warnings(outcome.drawn, verdict.active.value)
     pages = partial(_pages, job, outcome, told)
     return release.Draft(_manifest(job, outcome, seconds), outcome.learnt.panel.arrays, golden, told, pages)
+
+
+def summary(job: Job, outcome: Outcome) -> list[str]:
+    """Say what to expect on the line, a sentence each."""
+    at, mm = outcome.findings.active.value, job.station.mm_per_px
+    rejects, bad = threshold.rejects(outcome.learnt.good.scores, outcome.groups, at), outcome.bad_parts
+    low, high = (f"{evidence.PARTS * end:.0f}" for end in (rejects.low, rejects.high))
+    expected = f"{evidence.PARTS * rejects.expected:.0f} of {evidence.PARTS:,} good parts ({CONFIDENCE:.0%}: {low} to {high})"
+    told = [f"False rejects to expect: {expected}."]
+    if band := outcome.findings.thresholds.get(RECHECK):
+        told.append(f"Parts from {band.value:.4g} up to the threshold go to the rework lane (recheck).")
+    if len(bad.scores):
+        told.append(f"Known bad parts that pass: {len(findings.escaped(outcome.findings, bad))} of {len(bad.scores)}.")
+    return [*told, synthetic.told(outcome.drawn, at, mm), curve.told(outcome.curve, rejects.groups)]
 
 
 def _doubts(panel: Panel) -> list[str]:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from calibration import charts, curve, defects, findings, metrics, page, sheets
+from calibration import charts, curve, defects, findings, metrics, page, sheets, synthetic
 from calibration.charts import Line, Panel, Scores
 from calibration.choice import Choice, Tried
 from calibration.curve import Curve
@@ -156,18 +156,17 @@ def _sheets(report: Report) -> list[Markup]:
 
 def _sizes(evidence: Evidence) -> list[Markup]:
     """Tell of which painted defects how many were found."""
-    sizes, metrics_ = evidence.painted.sizes, evidence.manifest.metrics
+    sizes, manifest = evidence.painted.sizes, evidence.manifest
     if not sizes:
         return []
-    smallest, mm = metrics_.get("synthetic_smallest_px"), metrics_.get("synthetic_smallest_mm")
-    length = f"{smallest} px" + ("" if mm is None else f" ({float(mm):.3g} mm)")
-    found = "even of the largest, fewer than 95% were found" if smallest is None else f"from {length} on, 95% were found"
+    found = synthetic.told(evidence.painted, manifest.threshold, manifest.picture.mm_per_px)
     note = page.note(
-        f"Share of painted defects that the threshold rejects, by size: {found}. They are synthetic: they show how large a "
-        "defect must be at least, not how many real ones are caught."
+        f"{found} The table has the share by size, and by kind. Painted defects show how large a defect must be at least, not "
+        "how many real ones are caught."
     )
     rows = [
-        (kind, *(f"{float(metrics_[f'synthetic_recall.{kind}.{size}px']):.0%}" for size in sizes)) for kind in defects.KINDS
+        (kind, *(f"{float(manifest.metrics[f'synthetic_recall.{kind}.{size}px']):.0%}" for size in sizes))
+        for kind in defects.KINDS
     ]
     table = page.table(("Kind", *(f"{size} px" for size in sizes)), rows)
     return [page.section("Which sizes are found (synthetic)", note, table)]

@@ -10,11 +10,12 @@ from itertools import product
 
 import numpy as np
 
-from calibration import defects, metrics
+from calibration import defects, metrics, threshold
 from calibration.ensemble import Panel
 from calibration.findings import Figures, Floats
 from calibration.pictures import Sample
 from calibration.progress import Progress
+from calibration.threshold import CONFIDENCE
 
 SIZES = (3, 5, 8, 13, 22, 37, 64)  # px, each about 1.7 times the one before
 EACH = 4  # defects of every kind and size: 24 of a size, of which 95 % are all but one
@@ -65,6 +66,28 @@ def figures(trial: Trial, good: Floats, at: float, mm_per_px: float | None) -> F
         told |= {} if mm_per_px is None else {"synthetic_smallest_mm": smallest * mm_per_px}
     by_cell = zip(product(defects.KINDS, trial.sizes), found.mean(axis=2).ravel(), strict=True)
     return told | {f"synthetic_recall.{kind}.{size}px": float(recall) for (kind, size), recall in by_cell}
+
+
+def told(trial: Trial, at: float, mm_per_px: float | None) -> str:
+    """Say from which size on defects are found, and how sure that is."""
+    if not trial.sizes:
+        return "Defects were not painted: the pictures are too small for them."
+    smallest = smallest_found(trial, at)
+    found = trial.scores[:, trial.sizes.index(smallest) if smallest else -1 :] >= at
+    seen = f"{found.sum()} of {found.size}"
+    if smallest is None:
+        return f"Painted defects (synthetic): even of the largest, {trial.sizes[-1]} px, only {seen} are rejected."
+    length = f"{smallest} px" + ("" if mm_per_px is None else f" ({smallest * mm_per_px:.3g} mm)")
+    sure = f"at least {threshold.interval(int(found.sum()), found.size)[0]:.0%} of such ones ({CONFIDENCE:.0%})"
+    return f"Painted defects (synthetic) from {length} on: {seen} are rejected, so {sure}."
+
+
+def warnings(trial: Trial, at: float) -> list[str]:
+    """Warn where even large defects pass."""
+    if not trial.sizes or smallest_found(trial, at) is not None:
+        return []
+    hint = "The threshold may be too high: look at the good parts with the highest scores, and drop those that are not good."
+    return [f"{told(trial, at, None)} {hint}"]
 
 
 def smallest_found(trial: Trial, at: float) -> int | None:

@@ -121,14 +121,19 @@ class Rejects:
 def rejects(scores: ArrayLike, groups: Sequence[str], at: float) -> Rejects:
     """Work out what share of good groups a threshold will reject, from scores [n] of good parts and the group of each.
 
-    The interval is Clopper and Pearson's (1934). Where the threshold lies just above a good score, its upper end and the
+    Where the threshold lies just above a good score, its upper end and the
     share to expect are those of Wilks' distribution, as above.
     """
     highest = _by_group(scores, groups)
-    n, k, tail = len(highest), int((highest >= at).sum()), (1 - CONFIDENCE) / 2
-    low = _rate_of(n, k - 1, 1 - tail) if k else 0.0
-    high = _rate_of(n, k, tail) if k < n else 1.0
-    return Rejects(k, n, (k + 1) / (n + 1), low, high)
+    n, k = len(highest), int((highest >= at).sum())
+    return Rejects(k, n, (k + 1) / (n + 1), *interval(k, n))
+
+
+def interval(count: int, of: int) -> tuple[float, float]:
+    """Return the ends of the interval of a share that was seen `count` times of `of` (Clopper and Pearson 1934)."""
+    tail = (1 - CONFIDENCE) / 2
+    low = _rate_of(of, count - 1, 1 - tail) if count else 0.0
+    return low, _rate_of(of, count, tail) if count < of else 1.0
 
 
 @dataclass(frozen=True)

@@ -99,14 +99,8 @@ def show(result: "CalibrationResult") -> None:
         screen.warn(warning)
     screen.say(f"bundle {result.number}, fingerprint {result.fingerprint}")
     screen.say(f"threshold {result.threshold:.4f} ({result.rule}): {result.how}")
-    screen.say(
-        "  ".join(
-            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in result.metrics.items()
-            if "." not in name  # a figure for each kind and size stands in the manifest
-        )
-    )
-    screen.say(result.learning)
+    for sentence in result.summary:
+        screen.say(sentence)
     screen.say("time: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items()))
     screen.say(f"report: {result.report}")
 

@@ -20,7 +20,7 @@ def test_report_and_its_figures_say_what_the_manifest_says(tmp_path: Path, state
     assert found["fingerprint"] == result.fingerprint
     assert found["warnings"] == result.warnings
     assert [len(found["scores"][kind]) for kind in ("good", "bad")] == [24, 4]
-    assert found["learning_curve"]["verdict"] == result.learning
+    assert found["learning_curve"]["verdict"] == result.summary[-1]
     assert found["learning_curve"]["pictures"] == [5, 10, 19]
     page = result.report.read_text(encoding="utf-8")
     assert page.count("<svg") == page.count("</svg>") == 3

@@ -166,7 +166,7 @@ def test_it_says_what_a_person_should_do_next() -> None:
     assert "inspectd calibrate … --drop good/0003.png --drop good/0006.png" in text
     assert "good/0005.png = good/0006.png" in text
     assert re.search(r"dropped by --drop\s*good/0012\.png", text)
-    assert "from 8 px on, 95% were found" in text
+    assert "even of the largest, 8 px, only" in text
     assert re.search(r"8 px.*blob\s*0%\s*25%", text, re.DOTALL)
     calm = evidence(suspects=Suspects([], [], []), curve=None)
     text = Page(render(report(found=calm))).text

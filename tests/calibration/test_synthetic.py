@@ -34,6 +34,24 @@ def test_the_smallest_size_is_that_from_which_on_95_percent_are_found(shares: tu
     assert told.get("synthetic_smallest_mm") == (None if smallest is None else 0.25 * smallest)
 
 
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((0.5, 23 / 24, 1.0), "from 5 px (1.25 mm) on: 47 of 48 are rejected, so at least 89% of such ones (95%)."),
+        ((1.0, 1.0, 0.5), "even of the largest, 8 px, only 12 of 24 are rejected."),
+    ],
+)
+def test_what_is_found_is_told_with_how_sure_that_is(shares: tuple[float, ...], said: str) -> None:
+    assert synthetic.told(trial(*shares), 1.0, 0.25).endswith(said)
+
+
+def test_large_defects_that_pass_are_warned_of() -> None:
+    assert synthetic.warnings(trial(0.5, 1.0), 1.0) == []
+    (warning,) = synthetic.warnings(trial(1.0, 0.9), 1.0)
+    assert "even of the largest, 5 px, only 22 of 24 are rejected. The threshold may be too high" in warning
+    assert synthetic.warnings(Trial([], np.zeros((KINDS, 0, 4))), 1.0) == []
+
+
 def test_recall_is_told_by_kind_and_size_and_f1_beside() -> None:
     """One figure a cell, and those of all together; every name says that it is synthetic."""
     told = synthetic.figures(trial(0.5, 1.0), np.array([0.1, 5.0]), 1.0, None)

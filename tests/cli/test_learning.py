@@ -41,8 +41,10 @@ def test_the_time_of_every_stage_is_printed(capsys: pytest.CaptureFixture[str], 
         how="so",
         metrics={},
         timings=timings,
-        learning="more would help",
+        summary=["more would help"],
         report="r",
     )
     learning.show(result)
-    assert "time: pictures 0.3 s, patch vectors 12.0 s" in capsys.readouterr().out.splitlines()
+    said = capsys.readouterr().out.splitlines()
+    assert "time: pictures 0.3 s, patch vectors 12.0 s" in said
+    assert "more would help" in said
