@@ -307,13 +307,8 @@ class Dispatch:
 
     def _keep(self, pixels: Pixels, closed: Closed) -> None:
         part, shape = self._maps.get(closed.key, (memoryview(b""), ()))
-        kept = KeptPicture(
-            key=closed.key,
-            utc_ns=closed.utc_ns,
-            shape=pixels.frame.shape,
-            pixel_format=pixels.frame.pixel_format,
-            map_shape=shape,
-        )
+        frame = pixels.frame
+        kept = KeptPicture(closed.key, closed.utc_ns, frame.shape, frame.pixel_format, map_shape=shape)
         if not self._pictures.send(kept, [pixels.part, part]):
             self._pictures_lost += 1
 
@@ -350,13 +345,13 @@ class Dispatch:
                 self._child.done(order)
             case "camera_died":
                 self._stations.camera(order.args["name"], there=False)
-                self._beat_ns = 0
+                self._beat_at_once()
                 self._child.done(order)
             case "activate" | "reload":
                 if refusal := self._stations.begin(order):
                     self._child.done(order, ok=False, text=refusal)
                 elif order.what == "reload":
-                    self._beat_ns = 0  # at once: a PLC must not trigger a camera that is about to go
+                    self._beat_at_once()
                     self._record(self._ledger.close_all(clock.now_ns(), Reason.MAINTENANCE, order.args["station"]))
             case "product" | "mode":
                 ok, text = self._stations.change(order, self._pool)
@@ -379,6 +374,10 @@ class Dispatch:
         stations = self._stations.beat(self._pool, lambda name: (self._troubles.of(name), *self._worries()))
         self._beats.send(Beat(session=self._session, n=self._beat_n, t_ns=now, stations=stations))
         self._reserve = self._spool.prepare()
+
+    def _beat_at_once(self) -> None:
+        """Let the next beat be due: a PLC must not trigger a camera that is gone or about to go."""
+        self._beat_ns = 0
 
     def _worries(self) -> list[str]:
         return [] if self._reserve else ["no room on the disk for the next spool segment"]

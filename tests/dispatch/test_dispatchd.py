@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from inspectd import clock
+from inspectd.dispatch import dispatchd
 from inspectd.dispatch.dispatchd import FRAMES_PER_STATION, main
 from inspectd.dispatch.spool import Spool
 from inspectd.station.schema import Camera, Config, Line, Plc, PlcBlock, Station
@@ -296,6 +297,19 @@ def test_a_trigger_of_a_plc_asks_the_camera_of_its_station_for_the_picture(peers
     peers.next(peers.beats, object)
     key = peers.trigger(1, shoot=True)
     assert until(lambda: (e := camera.receive()) and isinstance(e.message, Shoot) and e.message).key == key
+
+
+def test_when_a_camera_is_gone_the_next_beat_does_not_wait_for_its_turn(peers, monkeypatch):
+    """With turns of hours, one comes nevertheless, and says that the station is not ready."""
+    camera = peers.hub.connect("triggers", "camera")
+    peers.join()
+    send(camera, SourceState(station="c", run=0, last_seq=0, camera=True))
+    until(lambda: peers.next(peers.beats, Beat).stations["c"].ready)
+    monkeypatch.setattr(dispatchd.Dispatch, "_sleep_ms", lambda _self: 10.0)  # else it sleeps until then
+    monkeypatch.setattr(dispatchd, "BEAT_EVERY_NS", clock.now_ns() // 2)
+    list(peers.beats.drain())
+    peers.order("camera_died", name="c")
+    assert not until(lambda: [e.message for e in peers.beats.drain()])[-1].stations["c"].ready
 
 
 def test_an_outcome_that_overtakes_the_trigger_of_a_plc_is_taken_when_it_comes_again(running, peers, tmp_path):
