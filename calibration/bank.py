@@ -9,6 +9,7 @@ from calibration import coreset, proxy
 from calibration.features import DRAWN, F32, Features, Indices
 from calibration.progress import Advance, Progress
 from inspectd.station.schema import Method
+from inspectd.text import share_of
 from inspectd.vision import ivfpq
 from inspectd.vision.methods import Arrays
 
@@ -18,7 +19,7 @@ _CANDIDATES = 10  # patches drawn for each vector of the bank, at least, where t
 
 def size(method: Method, patches: int) -> int:
     """Return how many vectors the bank holds that is chosen from pictures of so many patches together."""
-    return method.bank if isinstance(method.bank, int) else max(1, math.ceil(percent(method.bank) / 100 * patches))
+    return method.bank if isinstance(method.bank, int) else max(1, math.ceil(share_of(method.bank) * patches))
 
 
 def candidates(method: Method, patches: int) -> int:
@@ -26,11 +27,6 @@ def candidates(method: Method, patches: int) -> int:
     if method.kind == "patchcore" and method.sampler != "greedy":
         return min(patches, max(DRAWN, _CANDIDATES * size(method, patches)))
     return min(patches, DRAWN) if method.kind == "padim" and method.reduction == "pca" else 0
-
-
-def percent(bank: str) -> float:
-    """Read `10%`."""
-    return float(bank.removesuffix("%"))
 
 
 def condensed(features: Features, method: Method) -> bool:

@@ -15,7 +15,7 @@ from calibration.bench.learnt import Machine
 from calibration.evaluate import Figures
 from calibration.layout import Layout
 from calibration.pictures import Sample
-from calibration.progress import Progress, Silent
+from calibration.progress import Numbered, Progress, Silent
 from inspectd.errors import BadInput
 from inspectd.station.schema import Ensemble, Method
 from inspectd.vision import neighbours
@@ -66,6 +66,15 @@ class Bench:
         categories, counts being added up over these; `spread` over the seeds; each category's in `by_category`.
         """
         self.check(method, shots, self._progress)
+        return self._measured(method, shots)
+
+    def measure_each(self, asked: Sequence[tuple[str, Ensemble | Method, int | None]]) -> list[Figures]:
+        """Return what `measure` does of each, told by its name, if all can be: none is measured in vain."""
+        for name, method, shots in asked:
+            self.check(method, shots, Numbered(self._progress, name))
+        return [self._measured(method, shots) for _, method, shots in asked]
+
+    def _measured(self, method: Ensemble | Method, shots: int | None) -> Figures:
         neighbours.use_threads(self._machine.threads)
         each = {one.name: [self._run(one, method, shots, seed) for seed in self._seeds] for one in self.categories}
         found = {

@@ -15,7 +15,6 @@ from calibration import charts, graphs
 from calibration.bench.accuracy import Bench
 from calibration.charts import Line, Panel
 from calibration.evaluate import Figures
-from calibration.progress import Silent
 from inspectd.errors import BadInput
 from inspectd.station.schema import Ensemble, Method
 
@@ -84,9 +83,8 @@ def _ablation(what: str, method: Method, backbones: Path, bench: Bench) -> list[
 
 def run(bench: Bench, variants: Sequence[Variant]) -> list[Figures]:
     """Measure each, if all can be; what each is stands in its settings, and by name under `variant`."""
-    for one in variants:
-        bench.check(one.method, one.shots, Silent())
-    return [{"variant": one.name, **bench.measure(one.method, one.shots)} for one in variants]
+    found = bench.measure_each([(one.name, one.method, one.shots) for one in variants])
+    return [{"variant": one.name, **figures} for one, figures in zip(variants, found, strict=True)]
 
 
 def chart(variants: Sequence[Variant], found: Sequence[Figures], x: str) -> bytes:

@@ -17,6 +17,7 @@ from inspectd.errors import BadImage
 from inspectd.station.document import Document, Key
 from inspectd.station.fields import Read
 from inspectd.station.schema import Ensemble, Line, Method, Station
+from inspectd.text import share_of
 
 StationRule = Callable[[Read[Station]], None]
 MethodRule = Callable[[Read[Any]], None]  # of a station file, or of what it says under `method` alone
@@ -117,14 +118,14 @@ def bank_is_a_share(station: Read[Any]) -> None:
     """A bank given as a share of all patches holds some of them, and no more than there are."""
     for key in _methods(station):
         bank = station.get(".".join((*key, "bank")))
-        if isinstance(bank, str) and not 0 < float(bank.removesuffix("%")) <= 100:
+        if isinstance(bank, str) and not 0 < share_of(bank) <= 1:
             station.document.problem((*key, "bank"), "a share above 0% and up to 100%", bank)
 
 
 def recheck_is_a_share(station: Read[Station]) -> None:
     """A recheck band given as a share of good parts takes some of them, and not most."""
     share = station.get("threshold.recheck")
-    if isinstance(share, str) and not 0 < float(share.removesuffix("%")) < 50:
+    if isinstance(share, str) and not 0 < share_of(share) < 0.5:
         station.document.problem(("threshold", "recheck"), "a share above 0% and below 50%", share)
 
 

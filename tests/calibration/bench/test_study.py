@@ -11,7 +11,7 @@ from calibration.bench.learnt import Machine
 from calibration.progress import Silent
 from inspectd.errors import BadInput
 from inspectd.station.schema import Ensemble, Weighted
-from tests.calibration.parts import METHOD
+from tests.calibration.parts import METHOD, Watch
 from tests.calibration.test_layout import mvtec
 
 
@@ -61,10 +61,23 @@ def test_more_shots_than_there_are_good_pictures_are_refused_before_fewer_are_me
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The option is named, with what there is; no figure is worked out in vain."""
-    monkeypatch.setattr(bench, "measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(bench, "_measured", lambda *_: pytest.fail("measured"))
     variants, _ = study.variants(METHOD, (2, 7), None, tmp_path, bench)
     with pytest.raises(BadInput, match=r"^--shots: expected at most 6, the good pictures of .*, got 7$"):
         study.run(bench, variants)
+
+
+def test_what_each_setting_takes_is_worked_out_once_and_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first is measured; numbers that are asked for twice are measured twice."""
+    watch = Watch()
+    bench = Bench(mvtec(tmp_path), None, (0,), Machine(tmp_path, 1), watch)
+    told: list[int] = []
+    monkeypatch.setattr(bench, "_measured", lambda *_: told.append(len(watch.notes)) or {})
+    study.run(bench, study.variants(METHOD, (2, 4, 4), None, tmp_path, bench)[0])
+    assert [note.partition(": at most")[0] for note in watch.notes] == ["2: memory", "4: memory", "4: memory"]
+    assert told == [3, 3, 3]
 
 
 def test_a_category_without_masks_has_dashes_and_no_curve_of_pixels(tmp_path: Path) -> None:
