@@ -12,7 +12,7 @@ import numpy.typing as npt
 from calibration import parallel
 from calibration.pictures import Sample
 from calibration.progress import Advance
-from calibration.shelf import Disk, Memory
+from calibration.spill import Disk, Memory
 from calibration.stream import Stream
 from inspectd.station.schema import Roi, Tiling
 from inspectd.vision import forward, likeness
@@ -116,13 +116,13 @@ class Features:
         self.small = np.empty((n, likeness.SIDE**2), np.uint8)  # each picture shrunk, by which those of one part are found
         self.streamed = kept(n, extractor) > (MEMORY if memory is None else memory)
         shape = (*extractor.grid, d)
-        self._shelf = Disk(n, shape, folder or Path(tempfile.gettempdir())) if self.streamed else Memory(n, shape)
+        self._store = Disk(n, shape, folder or Path(tempfile.gettempdir())) if self.streamed else Memory(n, shape)
         self._coresets: list[tuple[Indices, F32]] = []
         parallel.each(partial(self._take_in, seed), batches(np.arange(n)), extractor.threads, advance)
 
     def vectors(self, indices: Indices) -> F32:
         """Return the patch vectors [B,h,w,d] of some pictures."""
-        return self._shelf.get(indices)
+        return self._store.get(indices)
 
     def patches(self, members: Indices) -> F32:
         """Return the judged patch vectors [n,d] of some pictures, a copy."""
@@ -188,7 +188,7 @@ class Features:
             wide = patches.astype(np.float64)
             self._sums[i], self._squares[i] = wide.sum(axis=0), (wide * wide).sum(axis=0)
             self._drawn[i] = patches[np.random.default_rng([seed, i]).permutation(len(patches))[:each]]
-            self._shelf.put(i, vectors)
+            self._store.put(i, vectors)
         advance(len(indices))
 
     def _shrunk(self, pixels: U8, i: int) -> U8:

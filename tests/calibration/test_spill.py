@@ -1,19 +1,19 @@
-"""What is put on a shelf comes back, from memory and from disk alike, and a full disk is said at once."""
+"""What is stored comes back, from memory and from disk alike, and a full disk is said at once."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from calibration import shelf
-from calibration.shelf import Disk, Memory, Shelf
+from calibration import spill
+from calibration.spill import Disk, Memory, Store
 from inspectd.errors import StateError
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])
 def test_arrays_come_back_in_the_order_asked_for(kind: str, tmp_path: Path) -> None:
     """Put in any order, one of them twice: the last one counts."""
-    kept: Shelf = Memory(5, (2, 3)) if kind == "memory" else Disk(5, (2, 3), tmp_path)
+    kept: Store = Memory(5, (2, 3)) if kind == "memory" else Disk(5, (2, 3), tmp_path)
     arrays = np.random.default_rng(0).standard_normal((5, 2, 3)).astype(np.float32)
     kept.put(3, np.zeros((2, 3), np.float32))
     for picture in (3, 0, 4, 1, 2):
@@ -46,22 +46,22 @@ def test_a_disk_that_fails_is_an_error_of_the_machine(tmp_path: Path, monkeypatc
     def fail(*_args: object) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(shelf.os, "pwrite", fail)
+    monkeypatch.setattr(spill.os, "pwrite", fail)
     with pytest.raises(StateError, match="cannot be written: Input/output error"):
         kept.put(0, np.zeros(4, np.float32))
-    monkeypatch.setattr(shelf.os, "preadv", lambda *_args: 0)
+    monkeypatch.setattr(spill.os, "preadv", lambda *_args: 0)
     with pytest.raises(StateError, match="ends early"):
         kept.get([0])
-    monkeypatch.setattr(shelf.os, "preadv", fail)
+    monkeypatch.setattr(spill.os, "preadv", fail)
     with pytest.raises(StateError, match="cannot be read: Input/output error"):
         kept.get([0])
 
 
 def test_a_file_system_that_writes_and_reads_in_pieces_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call may do less than was asked."""
-    kept, pwrite, preadv = Disk(3, (50,), tmp_path), shelf.os.pwrite, shelf.os.preadv
-    monkeypatch.setattr(shelf.os, "pwrite", lambda fd, data, place: pwrite(fd, data[:7], place))
-    monkeypatch.setattr(shelf.os, "preadv", lambda fd, buffers, place: preadv(fd, [buffers[0][:9]], place))
+    kept, pwrite, preadv = Disk(3, (50,), tmp_path), spill.os.pwrite, spill.os.preadv
+    monkeypatch.setattr(spill.os, "pwrite", lambda fd, data, place: pwrite(fd, data[:7], place))
+    monkeypatch.setattr(spill.os, "preadv", lambda fd, buffers, place: preadv(fd, [buffers[0][:9]], place))
     arrays = np.random.default_rng(1).standard_normal((3, 50)).astype(np.float32)
     for picture, array in enumerate(arrays):
         kept.put(picture, array)

@@ -1,4 +1,4 @@
-"""Arrays of many pictures, in memory or on disk."""
+"""Arrays of many pictures, in memory or, where they are too many, spilled to disk."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ F32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
-class Shelf(Protocol):
+class Store(Protocol):
     """Holds an array float32 of one shape for each of n pictures; threads may use it side by side, each its own pictures."""
 
     def put(self, picture: int, array: F32) -> None:
@@ -30,7 +30,7 @@ class Shelf(Protocol):
 
 
 class Memory:
-    """A shelf in memory."""
+    """In memory."""
 
     def __init__(self, count: int, shape: tuple[int, ...]) -> None:
         self._arrays = np.empty((count, *shape), np.float32)
@@ -45,7 +45,7 @@ class Memory:
 
 
 class Disk:
-    """A shelf in a file without a name, which is gone with the process, however that ends.
+    """In a file without a name, which is gone with the process, however that ends.
 
     Read and written by calls, not mapped: mapped pages would count as the process's memory.
     """
