@@ -36,8 +36,12 @@ struct bank {
 struct work {  // rows a little longer than a power of two, which would put all of them into the same lines of the cache
     float apart[8][CHUNK * GROUP + 16];  // compared distances of up to 8 queries
     float least[8][CHUNK * 16 + 16];     // the smallest of each lane of a group
-    int32_t waiting[CHUNK * GROUP];  // vectors of the chunk that are to be compared in full
+    int32_t waiting[CHUNK * GROUP];      // vectors of the chunk that are to be compared in full
+    float centred[];                     // [8][d] queries of a tile, less the centre
 };
+
+// Where the codes of a lane of a group begin.
+#define PLACE(lane) ((lane) / 16 * 16 * CODES + (lane) % 16 * 4)
 
 static inline float larger(float a, float b) { return a > b ? a : b; }  // fmaxf is a call
 static inline float smaller(float a, float b) { return a < b ? a : b; }
@@ -51,8 +55,28 @@ static inline float smaller(float a, float b) { return a < b ? a : b; }
 #define OFFSET 128
 #define DOT(sum, word, at) (ints) _mm512_dpbusd_epi32((__m512i)(sum), _mm512_set1_epi32(word), _mm512_loadu_si512(at))
 #define MIN(v, w) (floats) _mm512_min_ps((__m512)(v), (__m512)(w))
+#define LEAST(v) _mm512_reduce_min_ps((__m512)(v))
+#define SUM(v) _mm512_reduce_add_ps((__m512)(v))
+#define FIRST(at, count) (floats) _mm512_maskz_loadu_ps((1u << (count)) - 1, at)
 #define BELOW(v, limit) _mm512_cmp_ps_mask((__m512)(v), _mm512_set1_ps(limit), _CMP_LE_OQ)
 #include "scan.h"
+
+// What AVX-512 has as one intrinsic.
+#define AVX2 __attribute__((target("avx2,fma")))
+AVX2 static inline float least_avx2(__m256 v) {
+    __m128 w = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    w = _mm_min_ps(w, _mm_movehl_ps(w, w));
+    return _mm_cvtss_f32(_mm_min_ss(w, _mm_movehdup_ps(w)));
+}
+AVX2 static inline float sum_avx2(__m256 v) {
+    __m128 w = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    w = _mm_add_ps(w, _mm_movehl_ps(w, w));
+    return _mm_cvtss_f32(_mm_add_ss(w, _mm_movehdup_ps(w)));
+}
+AVX2 static inline __m256 first_avx2(const float *at, int64_t count) {
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_maskload_ps(at, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lanes));
+}
 
 // AVX2 adds products of bytes by twos into 16 bits, which they must not overflow: 7 bits for a query. It has 16 registers.
 #define NAME(f) f##_avx2
@@ -67,6 +91,9 @@ static inline float smaller(float a, float b) { return a < b ? a : b; }
                  _mm256_maddubs_epi16(_mm256_set1_epi32(word), _mm256_loadu_si256((const __m256i *)(at))),            \
                  _mm256_set1_epi16(1)))
 #define MIN(v, w) (floats) _mm256_min_ps((__m256)(v), (__m256)(w))
+#define LEAST(v) least_avx2((__m256)(v))
+#define SUM(v) sum_avx2((__m256)(v))
+#define FIRST(at, count) (floats) first_avx2(at, count)
 #define BELOW(v, limit) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps((__m256)(v), _mm256_set1_ps(limit), _CMP_LE_OQ))
 #include "scan.h"
 
@@ -86,7 +113,7 @@ int scan_paths(void) {
 // distances this one worked out in full, or -1 without memory.
 int64_t scan_run(const struct bank *bank, int vnni, const float *queries, int64_t n, int64_t *next, float *distances,
                  int64_t *indices) {
-    struct work *const work = malloc(sizeof *work);
+    struct work *const work = malloc(sizeof *work + 8 * bank->d * sizeof *work->centred);
     if (!work) return -1;
     const int64_t looked = vnni ? run_vnni(bank, queries, n, next, work, distances, indices)
                                 : run_avx2(bank, queries, n, next, work, distances, indices);
