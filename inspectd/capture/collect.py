@@ -13,7 +13,7 @@ from inspectd.capture import quality
 from inspectd.capture.album import Album
 from inspectd.capture.quality import Judge, Mask
 from inspectd.capture.source import Source, Taken
-from inspectd.errors import BadInput
+from inspectd.errors import BadInput, CameraError
 from inspectd.picture_file import Cut
 from inspectd.station.schema import Config
 
@@ -80,11 +80,19 @@ class Capture:
             pixels, cut = pixels[y : y + height, x : x + width], Cut(x, y, picture.width, picture.height)
         self._judge.keep(self._see(pixels, cut), path.name)
 
-    def collect(self, source: Source, count: int, told: Told) -> None:
-        """Keep so many pictures; whatever ends it before leaves what was kept."""
+    def collect(self, source: Source, count: int, told: Told, wait_s: float) -> None:
+        """Keep so many pictures; whatever ends it before leaves what was kept.
+
+        CameraError if none was kept for `wait_s`.
+        """
         row, said, last_ns = 0, ROW, clock.now_ns()
+        kept_ns, kept = last_ns, 0
         while self.tally.kept < count:
             taken, now = source.take(), clock.now_ns()
+            if self.tally.kept > kept:
+                kept_ns, kept = now, self.tally.kept
+            elif now - kept_ns > wait_s * 1e9:
+                raise CameraError(f"no picture was kept for {wait_s:g} s, {self._ended(count)}")
             if taken is None:
                 if now - last_ns > _QUIET_NS:
                     told.note("no picture for 10 s: does the station take any? `inspectd status` tells; Ctrl-C ends this")
@@ -131,6 +139,10 @@ class Capture:
     def _refuse(self, name: str, flaw: str, why: str, told: Told) -> None:
         self.tally.refused[flaw] += 1
         told.refused(name, flaw, why, self.tally)
+
+    def _ended(self, count: int) -> str:
+        refused = f"; {self.tally}" if str(self.tally) else ""
+        return f"{self.tally.kept} of {count} are{refused}; when more come, the same command goes on (--wait S waits longer)"
 
     def _why_none(self, row: int) -> str:
         flaw = self.tally.refused.most_common(1)[0][0]

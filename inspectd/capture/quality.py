@@ -127,9 +127,9 @@ class Judge:
     def _duplicate(self, seen: Seen) -> Refusal | None:
         same = self._names.get(seen.digest)
         if same is not None:
-            return Refusal(Flaw.DUPLICATE, f"the same picture as {same}")
+            return Refusal(Flaw.DUPLICATE, f"the same picture as {same}, which is kept already")
         near = next((name for small, name in reversed(self._last) if likeness.alike(seen.small, small)), None)
-        return None if near is None else Refusal(Flaw.DUPLICATE, f"it shows the same part as {near}")
+        return None if near is None else Refusal(Flaw.DUPLICATE, f"it shows the same part as {near}, which is kept already")
 
 
 def _sharpness(small: U8, judged: Mask) -> float:

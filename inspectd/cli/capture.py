@@ -27,6 +27,8 @@ Allow = Annotated[
     option("--allow", "FLAW", "Keep what is black, saturated, blurred or duplicate; may be given several times."),
 ]
 
+Wait = Annotated[float, option("--wait", "S", "Give up when no picture was kept for so many seconds.", min=0.1)]
+
 
 class _Shown:
     """Shows how far a capture is: a bar with what was refused beside it, and the first refused pictures by name."""
@@ -58,6 +60,7 @@ def capture(
     into: Into = None,
     product: options.Product = None,
     allow: Allow = None,
+    wait: Wait = 120,
     json: options.Json = None,
     config: options.Config = CONFIG,
     state: options.State = None,
@@ -80,7 +83,7 @@ def capture(
     try:
         made = _product(settings, product, source)
         folder = into.absolute() if into else where.state.captured(station, made)
-        figures, ended = _run(loaded, settings, source, folder, count, allow or ())
+        figures, ended = _run(loaded, settings, source, folder, count, allow or (), wait)
     finally:
         source.close()
     figures["command"] = _command(station, folder, made, config, state)
@@ -101,7 +104,7 @@ def _product(settings: Station, asked: str | None, source: "Tap | Own") -> str:
 
 
 def _run(
-    loaded: Config, settings: Station, source: "Tap | Own", folder: Path, count: int, allow: Collection[Flaw]
+    loaded: Config, settings: Station, source: "Tap | Own", folder: Path, count: int, allow: Collection[Flaw], wait_s: float
 ) -> tuple[dict[str, Any], InspectdError | None]:
     """Collect until there are enough or something ends it; return the figures, and what ended it before."""
     from inspectd import image
@@ -120,7 +123,7 @@ def _run(
             advance(1)
         start = clock.now_ns()
         try:
-            run.collect(source, count, _Shown(bars, count))
+            run.collect(source, count, _Shown(bars, count), wait_s)
         except KeyboardInterrupt:
             ended = Interrupted(f"stopped; {run.tally.kept} pictures are kept")
         except InspectdError as error:

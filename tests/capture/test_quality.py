@@ -100,7 +100,7 @@ def test_the_very_same_picture_is_a_duplicate_however_long_ago_it_came() -> None
     pictures = [part(seed) for seed in range(quality.REMEMBERED + 5)]
     refusal = judge_of(pictures).refuse(see(pictures[0].copy()))
     assert refusal
-    assert (refusal.flaw, refusal.why) == (Flaw.DUPLICATE, "the same picture as 0.png")
+    assert (refusal.flaw, refusal.why) == (Flaw.DUPLICATE, "the same picture as 0.png, which is kept already")
 
 
 @settings(max_examples=30, deadline=None)
@@ -111,7 +111,7 @@ def test_a_part_that_lies_still_is_a_duplicate_whatever_the_noise_and_the_light(
     again = np.clip(GOOD[5].astype(np.float32) + rng.normal(light, noise, GOOD[5].shape), 0, 255).astype(np.uint8)
     refusal = judge_of(GOOD).refuse(see(again))
     assert refusal
-    assert (refusal.flaw, refusal.why) == (Flaw.DUPLICATE, "it shows the same part as 5.png")
+    assert (refusal.flaw, refusal.why) == (Flaw.DUPLICATE, "it shows the same part as 5.png, which is kept already")
 
 
 @pytest.mark.parametrize("flaw", list(Flaw))

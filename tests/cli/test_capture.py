@@ -87,7 +87,7 @@ def test_flawed_pictures_are_refused_by_name_and_reason_and_counted(line: Path) 
         "black: a-black.png: 100.0% of it is darker",
         "saturated: b-white.png: 100% of it",
         "blurred: c-blurred.png: its sharpness is",
-        "duplicate: d-copy.png: the same picture as 11.png",
+        "duplicate: d-copy.png: the same picture as 11.png, which is kept already",
         "duplicate: e-still.png: it shows the same part as 10.png",
         "unreadable: f-junk.png:",
         "size: f-small.png: 128 x 64 mono8, those in in are 128 x 96 mono8",
@@ -110,6 +110,19 @@ def test_a_capture_goes_on_in_its_folder_and_repeats_nothing(line: Path) -> None
     assert "beside 5 that were there" in result.stdout
     assert kept(line / "in") == sorted([*(f"{number}.png" for number in range(8)), "0~2.png"])
     assert np.array_equal(image.read(line / "in" / "0.png").pixels, part(0))
+
+
+def test_a_camera_that_shows_the_same_parts_again_and_again_is_given_up(line: Path) -> None:
+    """What was kept stays, and the same command goes on; the command that calibrates is told."""
+    station(line, pictures=3)
+    file = line / "stations" / "flange.yaml"
+    file.write_text(file.read_text().replace("rate: max", "rate: max, loop: true"))
+    result = inspectd("capture", "flange", "--count", 5, "--into", line / "in", "--wait", 0.5)
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 1
+    assert "error: no picture was kept for 0.5 s, 3 of 5 are; refused" in said
+    assert "0.png, which is kept already" in said
+    assert kept(line / "in") == ["0.png", "1.png", "2.png"]
 
 
 def test_a_row_of_refusals_is_told_with_what_switches_them_off(line: Path) -> None:
