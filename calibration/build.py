@@ -57,7 +57,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     files = pictures.listed(good, bad, job.options.drop)
     job.split(pictures.groups(files.good, job.station.group_by))  # too few are refused before any work, by their names
     neighbours.use_threads(1)  # calibration divides its work in larger pieces than matrix products
-    timed = Timed(progress or Silent())
+    timed, bundle = Timed(progress or Silent()), None
     try:
         with scratch(state) as work:
             cut = job.graphs(state.backbones)
@@ -70,8 +70,14 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
             bundle = release.publish(made, state, dict(zip(stored, cut, strict=True)), backbones, work)
             advance(1)
     except KeyboardInterrupt:
-        raise Interrupted("calibration stopped; nothing was written") from None
+        raise Interrupted(_stopped(bundle)) from None
     return _result(job, bundle, found, made.warnings, timed.seconds())
+
+
+def _stopped(bundle: Bundle | None) -> str:
+    """Say what a Ctrl-C leaves: nothing, or a bundle that was whole already."""
+    left = f"bundle {bundle.number} was written, and is not active" if bundle else "nothing was written"
+    return f"calibration stopped; {left}"
 
 
 def _learn(job: Job, files: Files, graphs: Sequence[Path], work: Path, timed: Timed) -> Outcome:

@@ -26,6 +26,10 @@ AnyStation = Annotated[str | None, typer.Argument(metavar="[STATION]", help="One
 AnyNumber = Annotated[
     int | None, typer.Argument(metavar="[N]", min=1, help="Number of the bundle. (default: the active one)", show_default=False)
 ]
+OneNumber = Annotated[
+    int | None, typer.Argument(metavar="[N]", min=1, help="Number of the bundle. (default: all of them)", show_default=False)
+]
+ListedProduct = Annotated[str | None, option("--product", "NAME", "One product alone. (default: all)")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The file that carries the bundle.", show_default=False)]
 Key = Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes.", show_default=False)]
 PrivateKey = Annotated[Path, option("--key", "FILE", "The private key, of `inspectd bundle keygen`.")]
@@ -38,7 +42,7 @@ bundle.command("activate")(activate)
 
 @bundle.command("list")
 def list_(
-    station: AnyStation = None, product: options.Product = None, config: options.Config = CONFIG, state: options.State = None
+    station: AnyStation = None, product: ListedProduct = None, config: options.Config = CONFIG, state: options.State = None
 ) -> None:
     """Name the bundles of every station and product; * marks the active one."""
     loaded, store = _open(config, state)
@@ -119,10 +123,10 @@ def rollback(
 
 @bundle.command()
 def verify(
-    station: AnyStation = None, number: AnyNumber = None, product: options.Product = None,
+    station: AnyStation = None, number: OneNumber = None, product: ListedProduct = None,
     config: options.Config = CONFIG, state: options.State = None,
 ) -> None:  # fmt: skip
-    """Check bundles whole: every checksum, fingerprint and graph, and the golden pictures scored anew.
+    """Check bundles whole: every checksum, fingerprint, graph and report, and the golden pictures scored anew.
 
     All bundles there are, or those of one station, or one.
     """
@@ -202,11 +206,12 @@ def sign(
 @bundle.command()
 def keygen(file: Key) -> None:
     """Make a key that signs bundles; the public one goes to line.yaml."""
+    from inspectd.cli import activation
     from inspectd.vision import signing
 
     public = signing.new_key(file)
     screen.say(f"{file}: the private key; keep it from the line, and from everybody who may not release bundles")
-    screen.say(f'into line.yaml: trusted_keys: {{NAME: "{public}"}}')
+    screen.say(f'into line.yaml, under the name of whoever holds it:\ntrusted_keys:\n  {activation.user()}: "{public}"')
 
 
 def _open(config: Path, state: Path | None) -> tuple[Config, StateDir]:

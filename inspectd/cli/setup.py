@@ -119,6 +119,7 @@ def calibrate(
     from inspectd.cli import choosing, learning
     from inspectd.cli.activation import activate as switch
     from inspectd.station.load import load
+    from inspectd.vision import shelf
 
     learning.need_extra()
     screen.need_place(json)
@@ -133,6 +134,8 @@ def calibrate(
     if sign:
         options.sign(result.directory, sign)
     learning.show(result)
+    if earlier := [n for n in shelf.same(where.state, station, product, result.fingerprint) if n != result.number]:
+        screen.note(f"bundle {earlier[0]} has the same fingerprint: nothing that judges has changed since")
     if json:
         screen.write_json(json, learning.figures(result))
     if no_activate:

@@ -81,11 +81,9 @@ def fetch(config: Config, state: StateDir, file: Path) -> tuple[Manifest, int, b
         known = config.stations.get(station)
         if known is None or product not in known.products:
             raise BadInput(f"{file}: is of station {station}, product {product}, which {config.directory} does not have")
-        for number in state.bundles(station, product):
-            here = state.bundle(station, product, number)
-            if _fingerprint(here) == manifest.fingerprint:
-                _take_signature(config, here, work / "bundle", manifest)
-                return manifest, number, False
+        if there := shelf.same(state, station, product, manifest.fingerprint):
+            _take_signature(config, state.bundle(station, product, there[0]), work / "bundle", manifest)
+            return manifest, there[0], False
         _prove(config, work / "bundle", work / "backbones")
         shelf.put_graphs(work / "backbones", state)
         return manifest, shelf.put(work / "bundle", state, station, product), True
@@ -126,13 +124,6 @@ def _take_signature(config: Config, here: Path, copy: Path, manifest: Manifest) 
 
         with suppress(BadBundle):
             signing.adopt(here, copy, config.line.trusted_keys)
-
-
-def _fingerprint(directory: Path) -> str:
-    try:
-        return bundle.read_manifest(directory).fingerprint
-    except BadBundle:  # a damaged one is not known to be any
-        return ""
 
 
 def _said(option: str, text: str) -> str:

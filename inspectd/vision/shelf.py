@@ -1,11 +1,13 @@
 """Puts finished bundles where a product's bundles lie: as a whole, under the next number."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from inspectd.errors import StateError
+from inspectd.errors import BadBundle, StateError
 from inspectd.station.scratch import alone
 from inspectd.station.state import StateDir, to_disk
+from inspectd.vision.bundle import read_manifest
 
 
 def put(made: Path, state: StateDir, station: str, product: str) -> int:
@@ -21,6 +23,16 @@ def put(made: Path, state: StateDir, station: str, product: str) -> int:
         except OSError as error:
             raise StateError(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
     return number
+
+
+def same(state: StateDir, station: str, product: str, fingerprint: str) -> list[int]:
+    """Return the numbers of the bundles that have a fingerprint; a damaged one is not known to be any."""
+    found = []
+    for number in state.bundles(station, product):
+        with suppress(BadBundle):
+            if read_manifest(state.bundle(station, product, number)).fingerprint == fingerprint:
+                found.append(number)
+    return found
 
 
 def put_graphs(made: Path, state: StateDir) -> None:

@@ -9,7 +9,7 @@ import pytest
 from calibration import memory, threshold
 from calibration.build import CalibrationResult, calibrate
 from calibration.job import Options
-from calibration.progress import Progress
+from calibration.progress import Advance, Progress
 from inspectd.errors import BadBundle, BadImage, BadImages, BadInput, ConfigError, Interrupted, NotEnoughPictures
 from inspectd.station.schema import Config, Roi, Threshold
 from inspectd.station.state import StateDir
@@ -219,6 +219,22 @@ def test_ctrl_c_leaves_nothing(stage: str, tmp_path: Path, state: StateDir) -> N
     with pytest.raises(Interrupted, match="nothing was written"):
         run(tmp_path, state, progress=Watch(press))
     assert list(state.root.rglob("*")) == []
+
+
+def test_ctrl_c_after_the_bundle_was_written_says_that_it_was(tmp_path: Path, state: StateDir) -> None:
+    """Nobody must look for it in vain, or think that it judges."""
+
+    class Late(Watch):
+        def stage(self, name: str, total: int) -> Advance:
+            def advance(_done: int) -> None:
+                if name == "bundle and report":
+                    raise KeyboardInterrupt
+
+            return advance
+
+    with pytest.raises(Interrupted, match="bundle 1 was written, and is not active"):
+        run(tmp_path, state, progress=Late())
+    assert state.bundles("lid") == [1]
 
 
 def test_a_failure_while_publishing_leaves_nothing(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
