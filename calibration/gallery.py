@@ -5,7 +5,8 @@ import numpy as np
 from calibration.features import Features, Indices, batches
 from calibration.progress import Advance
 from inspectd.station.schema import Method
-from inspectd.vision.methods import Arrays, standardise
+from inspectd.vision.methods import Arrays
+from inspectd.vision.neighbours import standardise
 
 
 def fit(features: Features, members: Indices, method: Method, seed: int, advance: Advance) -> Arrays:  # noqa: ARG001 (as of all methods)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from calibration.features import F32, F64, Features, Indices
 from calibration.progress import Advance
 from inspectd.station.schema import Method
-from inspectd.vision.methods import Arrays, standardise
+from inspectd.vision.methods import Arrays
+from inspectd.vision.neighbours import standardise
 
 _PICTURES = 32  # added up at a time: fewer, and the sums are passed through memory more often
 _PLACES = 64  # factorised at a time

@@ -12,8 +12,7 @@ from calibration.bench.taught import Taught, searched, shown
 from calibration.charts import Line, Panel
 from calibration.features import F32, Extractor
 from calibration.progress import Progress
-from inspectd.vision.methods import standardise
-from inspectd.vision.neighbours import Neighbours
+from inspectd.vision.neighbours import Neighbours, standardise
 
 if TYPE_CHECKING:
     from calibration.bench.speed import Size

@@ -165,8 +165,13 @@ def judge(asked: Sequence[tuple[Detector, U8]]) -> list[Result]:
     results: dict[int, Result] = {}
     for places in pictures.values():
         by_member = zip(*(vectors[place] for place in places), strict=True)
-        results |= zip(places, asked[places[0]][0].results([np.concatenate(maps) for maps in by_member]), strict=True)
+        results |= zip(places, asked[places[0]][0].results([_joined(maps) for maps in by_member]), strict=True)
     return [results[place] for place in range(len(asked))]
+
+
+def _joined(maps: Sequence[F32]) -> F32:
+    """Maps of several pictures as one array; those of one are not copied."""
+    return maps[0] if len(maps) == 1 else np.concatenate(maps)
 
 
 def label(score: float, threshold: float, recheck: float | None = None) -> Verdict:

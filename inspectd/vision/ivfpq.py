@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from inspectd.errors import BadBundle, MissingExtra, NotEnoughPictures
 from inspectd.vision import neighbours
-from inspectd.vision.neighbours import F32, Found
+from inspectd.vision.neighbours import F32, Found, Standard
 
 LEAST = 9_984  # vectors: faiss wants 39 for each of the 256 entries of a codebook, and an exact search of fewer is quick
 ARRAYS = ("cells", "codebooks", "codes")
@@ -102,9 +102,9 @@ class IvfPq:
         self._index.nprobe = _PROBED
         self._limit: Callable[[int], None] = faiss.omp_set_num_threads
 
-    def nearest(self, queries: F32) -> Found:
-        """Nearest bank vector found of each query [n,d]: distances [n] and indices [n]."""
-        found = self.k_nearest(queries, 1)
+    def nearest(self, queries: F32, standard: Standard | None = None) -> Found:
+        """Nearest bank vector found of each query [n,d]: distances [n] and indices [n]; `standard` as of `Neighbours`."""
+        found = self.k_nearest(neighbours.standardise(queries, *standard) if standard else queries, 1)
         return Found(found.distances[:, 0], found.indices[:, 0])
 
     def k_nearest(self, queries: F32, k: int) -> Found:

@@ -20,6 +20,7 @@ from inspectd.vision.scan import Scan, Way
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
+Standard = tuple[F32, F32]  # mean and scale [d] of the channels
 
 _BLOCK = 4_000_000  # values of one product held at a time, 16 MB
 
@@ -51,13 +52,18 @@ class Found(NamedTuple):
     indices: I64
 
 
+def standardise(vectors: F32, mean: F32, scale: F32) -> F32:
+    """Bring patch vectors [..., d] to mean 0 and spread 1 per channel, as they are in a bank."""
+    return (vectors - mean) / scale
+
+
 class Searcher(Protocol):
     """A bank of N vectors that answers who is near."""
 
     bank: F32
 
-    def nearest(self, queries: F32) -> Found:
-        """Nearest bank vector of each query [n,d]: distances [n] and indices [n]."""
+    def nearest(self, queries: F32, standard: Standard | None = None) -> Found:
+        """Nearest bank vector of each query [n,d]: distances [n] and indices [n]; `standard`: standardised by it first."""
         ...
 
     def k_nearest(self, queries: F32, k: int) -> Found:
@@ -87,11 +93,12 @@ class Neighbours:
         """How this bank is searched."""
         return self._scan.way if self._scan else "numpy"
 
-    def nearest(self, queries: F32) -> Found:
-        """Nearest bank vector of each query [n,d]: distances [n] and indices [n]."""
+    def nearest(self, queries: F32, standard: Standard | None = None) -> Found:
+        """Nearest bank vector of each query [n,d]: distances [n] and indices [n]; `standard`: standardised by it first."""
         if self._scan:
-            found = self._scan.nearest(queries)
+            found = self._scan.nearest(queries, standard)
             return Found(found.distances, found.indices)
+        queries = standardise(queries, *standard) if standard else queries
         indices = np.empty(len(queries), np.int64)
         for rows, closeness in self._blocks(queries):
             np.argmax(closeness, axis=1, out=indices[rows])

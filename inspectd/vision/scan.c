@@ -33,11 +33,20 @@ struct bank {
     float rounding;        // bound of the relative rounding error of a query on the axes
 };
 
+struct asked {  // what all threads of a search share
+    const float *queries;       // [n][d]
+    const float *mean, *scale;  // [d] of the bank, by which queries are standardised; NULL: they are
+    int64_t n;
+    int64_t *next;     // the first query that no thread has taken yet
+    float *distances;  // [n] of the nearest vectors
+    int64_t *indices;  // [n]
+};
+
 struct work {  // rows a little longer than a power of two, which would put all of them into the same lines of the cache
     float apart[8][CHUNK * GROUP + 16];  // compared distances of up to 8 queries
     float least[8][CHUNK * 16 + 16];     // the smallest of each lane of a group
     int32_t waiting[CHUNK * GROUP];      // vectors of the chunk that are to be compared in full
-    float centred[];                     // [8][d] queries of a tile, less the centre
+    float tile[];                        // [8][d] queries less the centre; after them [SHARE / 2][d] standardised ones
 };
 
 // Where the codes of a lane of a group begin.
@@ -98,7 +107,7 @@ AVX2 static inline __m256 first_avx2(const float *at, int64_t count) {
 #include "scan.h"
 
 // Of this file's interface: a library of another version is not used.
-int scan_version(void) { return 2; }
+int scan_version(void) { return 3; }
 
 // What this processor can run: bit 0 AVX2, bit 1 AVX-512 with VNNI.
 int scan_paths(void) {
@@ -109,14 +118,12 @@ int scan_paths(void) {
     return avx2 | (avx2 && vnni) << 1;
 }
 
-// Search for queries [n][d], from `next` on and counting it up, so that several threads can share the work. Returns how many
-// distances this one worked out in full, or -1 without memory.
-int64_t scan_run(const struct bank *bank, int vnni, const float *queries, int64_t n, int64_t *next, float *distances,
-                 int64_t *indices) {
-    struct work *const work = malloc(sizeof *work + 8 * bank->d * sizeof *work->centred);
+// Search for what is asked until all is taken, so that several threads can share the work. Returns how many distances this one
+// worked out in full, or -1 without memory.
+int64_t scan_run(const struct bank *bank, int vnni, const struct asked *asked) {
+    struct work *const work = malloc(sizeof *work + (8 + SHARE / 2) * bank->d * sizeof *work->tile);
     if (!work) return -1;
-    const int64_t looked = vnni ? run_vnni(bank, queries, n, next, work, distances, indices)
-                                : run_avx2(bank, queries, n, next, work, distances, indices);
+    const int64_t looked = vnni ? run_vnni(bank, asked, work) : run_avx2(bank, asked, work);
     free(work);
     return looked;
 }

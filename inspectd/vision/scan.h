@@ -56,6 +56,12 @@ TARGET static inline void NAME(encode)(struct query *q, const float *values) {
     q->margin = sqrtf(SUM(lost)) * 1.00001f;
 }
 
+// A query as the bank's vectors are: written to `to`, which is returned.
+TARGET static inline const float *NAME(standardise)(const struct asked *asked, const float *q, float *restrict to, int64_t d) {
+    for (int64_t i = 0; i < d; i++) to[i] = (q[i] - asked->mean[i]) / asked->scale[i];
+    return to;
+}
+
 // Queries on the axes, several at once, so that each load of an axis serves several products.
 TARGET static inline void NAME(project)(const struct bank *bank, const float *centred, float values[TILE][CODES]) {
     for (int at = 0; at < CODES; at += 4 * LANES)
@@ -191,15 +197,18 @@ TARGET static int64_t NAME(settle)(const struct bank *bank, struct query *q, con
 // Search the bank for every second query of a share, from `first` on, chunk by chunk. Queries that lie beside each other in a
 // picture are alike: once the even ones are known, their nearest vectors are good first guesses for the odd ones between them.
 // Returns how many distances were worked out in full.
-TARGET static int64_t NAME(search)(const struct bank *bank, const float *queries, int64_t n, int64_t first, struct work *work,
-                                   float *distances, int64_t *indices) {
+TARGET static int64_t NAME(search)(const struct bank *bank, const struct asked *asked, int64_t at, int64_t first,
+                                   struct work *work) {
     struct query some[SHARE / 2];
-    int64_t looked = 0;
-    const int64_t count = (n + 1 - first) / 2;
+    int64_t looked = 0, *const indices = asked->indices + at;
+    const int64_t n = asked->n - at < SHARE ? asked->n - at : SHARE, count = (n + 1 - first) / 2;
+    float *const standard = work->tile + TILE * bank->d;
     for (int64_t k = 0; k < count; k += TILE) {
-        for (int64_t t = k; t < k + TILE; t++)  // the last tile is filled up with the last query
-            some[t].vector = queries + (first + 2 * (t < count ? t : count - 1)) * bank->d;
-        NAME(prepare)(bank, some + k, work->centred);
+        for (int64_t t = k; t < k + TILE; t++) {  // the last tile is filled up with the last query
+            some[t].vector = asked->queries + (at + first + 2 * (t < count ? t : count - 1)) * bank->d;
+            if (asked->mean) some[t].vector = NAME(standardise)(asked, some[t].vector, standard + t * bank->d, bank->d);
+        }
+        NAME(prepare)(bank, some + k, work->tile);
     }
     for (int64_t k = 0, i = first; first && k < count; k++, i += 2) {
         if (some[k].wild) continue;
@@ -218,20 +227,18 @@ TARGET static int64_t NAME(search)(const struct bank *bank, const float *queries
             }
         }
     }
-    for (int64_t k = 0, i = first; k < count; k++, i += 2) distances[i] = sqrtf(some[k].best), indices[i] = some[k].index;
+    for (int64_t k = 0, i = first; k < count; k++, i += 2)
+        asked->distances[at + i] = sqrtf(some[k].best), indices[i] = some[k].index;
     return looked;
 }
 
 // Take share after share until none is left.
-TARGET static int64_t NAME(run)(const struct bank *bank, const float *queries, int64_t n, int64_t *next, struct work *work,
-                                float *distances, int64_t *indices) {
+TARGET static int64_t NAME(run)(const struct bank *bank, const struct asked *asked, struct work *work) {
     int64_t looked = 0;
     for (;;) {
-        const int64_t at = __atomic_fetch_add(next, SHARE, __ATOMIC_RELAXED);
-        if (at >= n) return looked;
-        const int64_t some = n - at < SHARE ? n - at : SHARE;
-        for (int64_t first = 0; first < 2; first++)
-            looked += NAME(search)(bank, queries + at * bank->d, some, first, work, distances + at, indices + at);
+        const int64_t at = __atomic_fetch_add(asked->next, SHARE, __ATOMIC_RELAXED);
+        if (at >= asked->n) return looked;
+        for (int64_t first = 0; first < 2; first++) looked += NAME(search)(bank, asked, at, first, work);
     }
 }
 

@@ -27,7 +27,7 @@ I64 = npt.NDArray[np.int64]
 Way = Literal["vnni", "avx2"]
 
 _WAYS: tuple[Way, ...] = ("avx2", "vnni")  # in the order of the library
-_VERSION = 2  # of the library's interface
+_VERSION = 3  # of the library's interface
 _CODES, _GROUP, _LEVELS = 64, 64, 127  # as in scan.c; a bank's codes lie in -127 … 127
 _SHARE = 64  # queries that a thread takes at a time
 _BLOCK = 4096  # bank vectors coded at a time, in double precision
@@ -48,6 +48,14 @@ class _Bank(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("count", "d", "groups")),
         *((name, ctypes.c_void_p) for name in ("vectors", "centre", "axes", "codes", "sums", "steps", "squares", "margins")),
         *((name, ctypes.c_float) for name in ("margin", "rest", "rounding")),
+    )
+
+
+class _Asked(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("queries", "mean", "scale")),
+        ("n", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("next", "distances", "indices")),
     )
 
 
@@ -85,15 +93,17 @@ class Scan:
         )
         self.way: Way = way
 
-    def nearest(self, queries: F32) -> Nearest:
-        """Nearest bank vector of each query [n,d], the first of equals; a distance that is not finite comes out as such."""
-        queries = np.ascontiguousarray(queries, np.float32)
+    def nearest(self, queries: F32, standard: tuple[F32, F32] | None = None) -> Nearest:
+        """Nearest bank vector of each query [n,d], the first of equals; a distance that is not finite comes out as such.
+
+        `standard`: mean and scale [d] of the bank, if queries are still to be standardised: (q - mean) / scale.
+        """
         found = Nearest(np.empty(len(queries), np.float32), np.empty(len(queries), np.int64), 0)
-        taken = np.zeros(1, np.int64)  # queries taken so far, counted up by all threads
-        arguments = (
-            ctypes.byref(self._bank), _WAYS.index(self.way), queries.ctypes.data, len(queries), taken.ctypes.data,
-            found.distances.ctypes.data, found.indices.ctypes.data,
-        )  # fmt: skip
+        given = (np.ascontiguousarray(one, np.float32) for one in (queries, *(standard or ())))
+        arrays: dict[str, npt.NDArray[Any]] = dict(zip(("queries", "mean", "scale"), given, strict=False))
+        arrays |= {"next": np.zeros(1, np.int64), "distances": found.distances, "indices": found.indices}
+        asked = _Asked(n=len(queries), **{name: array.ctypes.data for name, array in arrays.items()})
+        arguments = ctypes.byref(self._bank), _WAYS.index(self.way), ctypes.byref(asked)
         compared = crew.run(lambda: int(_library().scan_run(*arguments)), len(queries) // _SHARE)
         if min(compared) < 0:
             raise MemoryError("the search of the memory bank got no memory")
@@ -168,9 +178,8 @@ def _library() -> Any:
 
 
 def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
-    pointer, number = ctypes.c_void_p, ctypes.c_int64
-    library.scan_run.argtypes = (pointer, ctypes.c_int, pointer, number, pointer, pointer, pointer)
-    library.scan_run.restype = number
+    library.scan_run.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+    library.scan_run.restype = ctypes.c_int64
     return library
 
 

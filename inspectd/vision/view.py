@@ -96,13 +96,12 @@ class View:
 
     def prepare(self, pixels: U8) -> U8:
         """uint8 [H,W] or [H,W,3] to the backbone's inputs uint8 [T,h,w,3], one a tile."""
-        seen = (None if self._mask is None else self._mask[place] for place in self._places())
-        return np.stack(
-            [
-                preprocess.prepare(pixels[place], self.lens.input_px, mask)
-                for place, mask in zip(self._places(), seen, strict=True)
-            ]
-        )
+        places = self._places()
+        masks = (None if self._mask is None else self._mask[place] for place in places)
+        inputs = [
+            preprocess.prepare(pixels[place], self.lens.input_px, mask) for place, mask in zip(places, masks, strict=True)
+        ]
+        return inputs[0][None] if len(inputs) == 1 else np.stack(inputs)  # one is not copied
 
     def whole(self, mosaic: F32) -> F32:
         """Put a method's distances [B,h',w'] where they look: maps of the whole roi, 0 where it is not judged."""

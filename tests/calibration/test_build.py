@@ -17,8 +17,7 @@ from inspectd.vision import bundle as bundles
 from inspectd.vision import ivfpq
 from inspectd.vision.detector import Detector
 from inspectd.vision.ivfpq import LEAST, IvfPq
-from inspectd.vision.methods import standardise
-from inspectd.vision.neighbours import Neighbours
+from inspectd.vision.neighbours import Neighbours, standardise
 from tests.calibration import parts
 from tests.calibration.parts import METHOD, Watch
 

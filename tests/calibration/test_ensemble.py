@@ -12,7 +12,8 @@ from calibration.features import Extractor, Features
 from calibration.progress import Progress, Silent
 from inspectd.station.schema import Weighted
 from inspectd.vision.backbone import Backbone
-from inspectd.vision.methods import Arrays, standardise
+from inspectd.vision.methods import Arrays
+from inspectd.vision.neighbours import standardise
 from tests.calibration import parts
 from tests.calibration.parts import METHOD, Watch
 

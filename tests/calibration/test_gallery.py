@@ -9,7 +9,7 @@ import pytest
 from calibration import fitting
 from calibration.features import Extractor, Features
 from inspectd.vision.backbone import Backbone
-from inspectd.vision.methods import standardise
+from inspectd.vision.neighbours import standardise
 from tests.calibration import parts
 
 SPADE = msgspec.structs.replace(parts.METHOD, kind="spade", retrieve=3)

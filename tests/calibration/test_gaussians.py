@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from calibration import fitting, gaussians
 from calibration.features import Extractor, Features
 from inspectd.station.schema import Method
-from inspectd.vision.methods import standardise
+from inspectd.vision.neighbours import standardise
 from tests.calibration import parts
 
 RNG = np.random.default_rng(4)

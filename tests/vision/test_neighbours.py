@@ -85,6 +85,21 @@ def test_results_do_not_depend_on_how_queries_are_batched(by, monkeypatch):
 
 
 @pytest.mark.parametrize("by", WAYS)
+@settings(max_examples=20, deadline=None)
+@given(search=searches(), seed=st.integers(0, 2**32 - 1))
+def test_queries_that_are_still_to_be_standardised_find_what_they_find_afterwards(by, search, seed):
+    """To the bit, also of an odd number of queries and of more than a thread takes at a time."""
+    bank, queries = search
+    rng = np.random.default_rng(seed)
+    raw = np.concatenate([queries] * 7 + [queries[:1]])
+    standard = rng.normal(size=bank.shape[1]).astype(np.float32), rng.uniform(0.5, 2, bank.shape[1]).astype(np.float32)
+    found = Neighbours(bank, by).nearest(raw, standard)
+    expected = Neighbours(bank, by).nearest((raw - standard[0]) / standard[1])
+    assert (found.distances == expected.distances).all()
+    assert (found.indices == expected.indices).all()
+
+
+@pytest.mark.parametrize("by", WAYS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 def test_a_distance_that_is_not_finite_is_told_and_the_others_are_found(by, value):
     rng = np.random.default_rng(2)

@@ -60,11 +60,6 @@ class Settings(Protocol):
         ...
 
 
-def standardise(vectors: F32, mean: F32, scale: F32) -> F32:
-    """Bring patch vectors [..., d] to mean 0 and spread 1 per channel, as they are in a bank."""
-    return (vectors - mean) / scale
-
-
 def summed_up(distances: F32, settings: Settings, judged: Mask | None) -> npt.NDArray[np.float64]:
     """Score of each map [B,h,w], whose cells that are not judged are 0: its largest value or power mean, smoothed or not."""
     if settings.score not in ("power_mean", "smoothed_max"):

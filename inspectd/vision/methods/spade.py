@@ -9,8 +9,8 @@ taken from the map of patch distances.
 
 import numpy as np
 
-from inspectd.vision.methods import F32, Arrays, Judged, Mask, Settings, standardise, summed_up
-from inspectd.vision.neighbours import Neighbours
+from inspectd.vision.methods import F32, Arrays, Judged, Mask, Settings, summed_up
+from inspectd.vision.neighbours import Neighbours, standardise
 
 
 class Spade:
