@@ -34,7 +34,6 @@ FEWEST = 20  # groups of good parts; fewer tell nothing apart
 SHARE = 0.5  # of the time that dispatch has for a part: the rest is for the picture's way, parts before it, slow moments
 LOAD = 0.85  # of the time of the workers that parts may take: what a line reaches of the detector alone (RESULTS.md)
 _Timed = tuple[Team[Candidate], float]  # a setting, and the ms that it takes for a part
-_AGAIN = 2  # times that a setting over the budget is measured again: something else may have held the machine up
 
 
 @dataclass(frozen=True)
@@ -146,10 +145,7 @@ def _timed(
         for one in singles:
             sees = one.open(threads)
             pictures_ = [sees.cut(sample.pixels()) for sample in good[: latency.PICTURES]]
-            took[id(one)] = latency.of(one.method, sees, pictures_)
-            for _ in range(_AGAIN):
-                if took[id(one)] > limit:
-                    took[id(one)] = min(took[id(one)], latency.of(one.method, sees, pictures_))
+            took[id(one)] = latency.of(one.method, sees, pictures_, limit)
             advance(1)
     finally:
         neighbours.use_threads(1)
