@@ -45,6 +45,7 @@ def test_within_any_budget_some_setting_is_preferred_and_every_member_of_a_team_
         (Method(), "lite2, layers 10 and 14, 288 x 288 px"),
         (Method(layers=(19,), input_px=(224, 448), patch=5), "lite2, layer 19, 448 x 224 px, patch 5"),
         (Method(tiling=Tiling(rows=2, columns=3), sigma=1), "lite2, layers 10 and 14, 288 x 288 px, 3 x 2 tiles, sigma 1"),
+        (Method(stride=2), "lite2, layers 10 and 14, 288 x 288 px, stride 2"),
         (
             grid.together((Method(), Method(backbone="lite0", layers=(4,)))),
             "lite2, layers 10 and 14, 288 x 288 px + lite0, layer 4, 288 x 288 px",
