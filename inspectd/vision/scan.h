@@ -27,14 +27,18 @@ struct query {
 };
 
 TARGET static inline float NAME(squared_distance)(const float *q, const float *b, int64_t d) {
-    floats sum[2] = {0};  // one would wait for itself
+    floats even = {0}, odd = {0};  // one sum would wait for itself
     int64_t i = 0;
-    for (; i + LANES <= d; i += LANES) {
-        const floats apart = FLOATS(q + i) - FLOATS(b + i);
-        sum[i / LANES % 2] += apart * apart;
+    for (; i + 2 * LANES <= d; i += 2 * LANES) {
+        const floats one = FLOATS(q + i) - FLOATS(b + i), other = FLOATS(q + i + LANES) - FLOATS(b + i + LANES);
+        even += one * one, odd += other * other;
     }
-    const floats apart = FIRST(q + i, d - i) - FIRST(b + i, d - i);
-    return SUM(sum[0] + sum[1] + apart * apart);
+    for (; i < d; i += LANES) {
+        const int64_t left = d - i < LANES ? d - i : LANES;
+        const floats one = FIRST(q + i, left) - FIRST(b + i, left);
+        even += one * one;
+    }
+    return SUM(even + odd);
 }
 
 // Quantise: the nearest of the levels -LEVELS … LEVELS of the largest value. What is lost is measured, not estimated.
