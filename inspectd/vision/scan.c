@@ -14,7 +14,7 @@ enum {
     BLOCKS = 4,           // a group is so many blocks of 16 bank vectors
     GROUP = 16 * BLOCKS,  // bank vectors
     CHUNK = 64,           // groups whose compared distances are held at once: 128 KB for 8 queries, in the cache of a core
-    SHARE = 64            // queries that a thread takes at a time
+    SHARE = 128           // queries that a thread takes at a time, at most; half of them share each reading of the bank
 };
 
 struct bank {
@@ -36,7 +36,7 @@ struct bank {
 struct asked {  // what all threads of a search share
     const float *queries;       // [n][d]
     const float *mean, *scale;  // [d] of the bank, by which queries are standardised; NULL: they are
-    int64_t n;
+    int64_t n, share;  // queries; of which a thread takes so many at a time, at most SHARE
     int64_t *next;     // the first query that no thread has taken yet
     float *distances;  // [n] of the nearest vectors
     int64_t *indices;  // [n]
@@ -107,7 +107,7 @@ AVX2 static inline __m256 first_avx2(const float *at, int64_t count) {
 #include "scan.h"
 
 // Of this file's interface: a library of another version is not used.
-int scan_version(void) { return 3; }
+int scan_version(void) { return 4; }
 
 // What this processor can run: bit 0 AVX2, bit 1 AVX-512 with VNNI.
 int scan_paths(void) {

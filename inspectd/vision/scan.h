@@ -205,7 +205,7 @@ TARGET static int64_t NAME(search)(const struct bank *bank, const struct asked *
                                    struct work *work) {
     struct query some[SHARE / 2];
     int64_t looked = 0, *const indices = asked->indices + at;
-    const int64_t n = asked->n - at < SHARE ? asked->n - at : SHARE, count = (n + 1 - first) / 2;
+    const int64_t n = asked->n - at < asked->share ? asked->n - at : asked->share, count = (n + 1 - first) / 2;
     float *const standard = work->tile + TILE * bank->d;
     for (int64_t k = 0; k < count; k += TILE) {
         for (int64_t t = k; t < k + TILE; t++) {  // the last tile is filled up with the last query
@@ -240,7 +240,7 @@ TARGET static int64_t NAME(search)(const struct bank *bank, const struct asked *
 TARGET static int64_t NAME(run)(const struct bank *bank, const struct asked *asked, struct work *work) {
     int64_t looked = 0;
     for (;;) {
-        const int64_t at = __atomic_fetch_add(asked->next, SHARE, __ATOMIC_RELAXED);
+        const int64_t at = __atomic_fetch_add(asked->next, asked->share, __ATOMIC_RELAXED);
         if (at >= asked->n) return looked;
         for (int64_t first = 0; first < 2; first++) looked += NAME(search)(bank, asked, at, first, work);
     }

@@ -27,9 +27,10 @@ I64 = npt.NDArray[np.int64]
 Way = Literal["vnni", "avx2"]
 
 _WAYS: tuple[Way, ...] = ("avx2", "vnni")  # in the order of the library
-_VERSION = 3  # of the library's interface
+_VERSION = 4  # of the library's interface
 _CODES, _GROUP, _LEVELS = 64, 64, 127  # as in scan.c; a bank's codes lie in -127 … 127
-_SHARE = 64  # queries that a thread takes at a time
+_SHARE = 128  # queries that a thread takes at a time, at most, as in scan.c
+_CACHE = 2**21  # bytes that stay near a core
 _BLOCK = 4096  # bank vectors coded at a time, in double precision
 _LONGEST = 1e15  # a bank with longer vectors is left to NumPy: squares of float32 end at 3e38
 _HALF_ULP = 2.0**-24  # relative rounding error of float32
@@ -54,7 +55,7 @@ class _Bank(ctypes.Structure):
 class _Asked(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("queries", "mean", "scale")),
-        ("n", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("n", "share")),
         *((name, ctypes.c_void_p) for name in ("next", "distances", "indices")),
     )
 
@@ -91,6 +92,8 @@ class Scan:
         self._bank = _Bank(
             count=count, d=d, groups=groups, margin=float(margins.max()), rest=rest, rounding=rounding, **addresses
         )
+        # half a share reads all codes: small ones spread a picture evenly over threads, large ones read memory less often
+        self._share = _SHARE if codes.nbytes > _CACHE else _SHARE // 2
         self.way: Way = way
 
     def nearest(self, queries: F32, standard: tuple[F32, F32] | None = None) -> Nearest:
@@ -102,9 +105,9 @@ class Scan:
         given = (np.ascontiguousarray(one, np.float32) for one in (queries, *(standard or ())))
         arrays: dict[str, npt.NDArray[Any]] = dict(zip(("queries", "mean", "scale"), given, strict=False))
         arrays |= {"next": np.zeros(1, np.int64), "distances": found.distances, "indices": found.indices}
-        asked = _Asked(n=len(queries), **{name: array.ctypes.data for name, array in arrays.items()})
+        asked = _Asked(n=len(queries), share=self._share, **{name: array.ctypes.data for name, array in arrays.items()})
         arguments = ctypes.byref(self._bank), _WAYS.index(self.way), ctypes.byref(asked)
-        compared = crew.run(lambda: int(_library().scan_run(*arguments)), len(queries) // _SHARE)
+        compared = crew.run(lambda: int(_library().scan_run(*arguments)), len(queries) // self._share)
         if min(compared) < 0:
             raise MemoryError("the search of the memory bank got no memory")
         return found._replace(compared=sum(compared))

@@ -63,7 +63,10 @@ def test_one_outlier_in_the_bank_does_not_blunt_the_codes_of_the_others(way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_threads_change_nothing(way):
+@pytest.mark.parametrize("cache", [scan._CACHE, 0])
+def test_threads_change_nothing(way, cache, monkeypatch):
+    """Nor how many queries each takes at a time, which the size of the bank decides."""
+    monkeypatch.setattr(scan, "_CACHE", cache)
     search, queries = Scan(patches(3000, 1), way), patches(1000, 2)
     alone = search.nearest(queries)
     try:
