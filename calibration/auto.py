@@ -32,7 +32,7 @@ from inspectd.vision.backbone import Backbone
 
 FEWEST = 20  # groups of good parts; fewer tell nothing apart
 SHARE = 0.5  # of the time that dispatch has for a part: the rest is for the picture's way, parts before it, slow moments
-LOAD = 0.85  # of the time of the workers that parts may take: what a line reaches of the detector alone (RESULTS.md)
+LOAD = 0.9  # of the time of the workers that parts may take: a line reaches 0.9 to 1.0 of the detector alone (RESULTS.md)
 _Timed = tuple[Team[Candidate], float]  # a setting, and the ms that it takes for a part
 
 

@@ -108,7 +108,7 @@ def test_a_team_takes_what_its_members_take_and_is_taken_where_it_is_preferred(
 
 
 @pytest.mark.parametrize(
-    ("rate", "trigger", "ms"), [("max", "camera", 95), (5, "camera", 95), (20, "camera", 42.5), (20, "plc", 95)]
+    ("rate", "trigger", "ms"), [("max", "camera", 95), (5, "camera", 95), (20, "camera", 45), (20, "plc", 95)]
 )
 def test_the_budget_is_what_deadline_and_camera_leave_for_a_part(rate: object, trigger: str, ms: float, tmp_path: Path) -> None:
     """Half of what dispatch has; where the camera says how many parts come, no more than the workers can keep up with."""
