@@ -57,7 +57,7 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     files = pictures.listed(good, bad, job.options.drop)
     job.split(pictures.groups(files.good, job.station.group_by))  # too few are refused before any work, by their names
     neighbours.use_threads(1)  # calibration divides its work in larger pieces than matrix products
-    timed, bundle = Timed(progress or Silent()), None
+    timed, before = Timed(progress or Silent()), state.bundles(station, product)
     try:
         with scratch(state) as work:
             cut = job.graphs(state.backbones)
@@ -70,14 +70,10 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
             bundle = release.publish(made, state, dict(zip(stored, cut, strict=True)), backbones, work)
             advance(1)
     except KeyboardInterrupt:
-        raise Interrupted(_stopped(bundle)) from None
+        new = [number for number in state.bundles(station, product) if number not in before]
+        left = f"bundle {new[-1]} was written, and is not active" if new else "nothing was written"
+        raise Interrupted(f"calibration stopped; {left}") from None
     return _result(job, bundle, found, made.warnings, timed.seconds())
-
-
-def _stopped(bundle: Bundle | None) -> str:
-    """Say what a Ctrl-C leaves: nothing, or a bundle that was whole already."""
-    left = f"bundle {bundle.number} was written, and is not active" if bundle else "nothing was written"
-    return f"calibration stopped; {left}"
 
 
 def _learn(job: Job, files: Files, graphs: Sequence[Path], work: Path, timed: Timed) -> Outcome:

@@ -60,15 +60,15 @@ def figures(answers: Answers, part_of: Ints, draws: Draws) -> Floats:
     painted = _auroc(answers.painted, answers.good, draws.good[:, part_of], draws.good, apart)
     if not len(answers.bad):
         return painted
-    share = _share(len(answers.bad))
+    weight = share(len(answers.bad))
     real = _auroc(answers.bad, answers.good, draws.bad, draws.good, np.ones((len(answers.bad), len(answers.good))))
-    return share * real + (1 - share) * painted
+    return weight * real + (1 - weight) * painted
 
 
 def margin(bad: int) -> float:
     """Return by how much the favourite must be beaten: the less, the more real defects are known."""
-    share = _share(bad)
-    return share * TIE + (1 - share) * MARGIN
+    real = share(bad)
+    return real * TIE + (1 - real) * MARGIN
 
 
 def remaining(found: Sequence[Floats], favourite: int, margin: float) -> list[int]:
@@ -99,7 +99,7 @@ def interval(figure: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _share(bad: int) -> float:
+def share(bad: int) -> float:
     """What so many real defects count for beside all painted ones."""
     return bad / (bad + _REAL)
 

@@ -150,7 +150,8 @@ def no_band(asked: float | str | None, found: Findings) -> list[str]:
     """Warn where a recheck band was asked for and there is none."""
     if asked is None or RECHECK in found.thresholds:
         return []
-    return [f"No recheck band: {asked} of good parts lies at or above the threshold; ask for a larger share, or a factor."]
+    why = f"so few good parts cannot promise a rate of {asked} between none and the threshold's"
+    return [f"No recheck band: {why}; give more good parts, or ask for a larger share, or a factor of the threshold."]
 
 
 def _of_suspects(odd: Suspects) -> list[str]:

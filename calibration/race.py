@@ -17,8 +17,9 @@ from inspectd.station.schema import Ensemble, Method
 ROUNDS = (1, 2, 4)  # of painted defects, after which settings may leave
 _SCORE = (
     "the share of pairs, a painted defect and another good part, that are put in the right order (AUROC), over all "
-    "kinds and sizes alike. It compares settings of one station, and foretells little of real defects."
+    "kinds and sizes alike{known}. It compares settings of one station, and foretells little of real defects."
 )
+_KNOWN = "; the same of the {bad} known bad parts counts for {share:.0%} of it"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class Result:
     standings: Sequence[Standing]
     finished: Sequence[int]
     winner: int
-    margin: float  # by which the preferred one must be beaten
+    bad: int  # known bad parts that they were asked about
+
+    @property
+    def margin(self) -> float:
+        """By how much the preferred one must be beaten."""
+        return contest.margin(self.bad)
 
     @property
     def method(self) -> Ensemble | Method:
@@ -59,7 +65,7 @@ def run(entrants: Sequence[Team[S]], ms: Sequence[float], exam: Exam, progress: 
         if len(running) == 1:
             break
     won = contest.winner([standings[i].figure for i in finished], [ms[i] for i in finished], 0, margin)
-    return Result([standings[i] for i in range(len(entrants))], finished, finished[won], margin)
+    return Result([standings[i] for i in range(len(entrants))], finished, finished[won], len(exam.bad))
 
 
 def _standing(entrant: Team[S], exam: Exam, rounds: int, draws: Draws, advance: Advance) -> Standing:
@@ -76,7 +82,8 @@ def told(result: Result, ms: Sequence[float], over: Sequence[tuple[Ensemble | Me
     rows.sort(key=lambda row: (row.fate == "pruned", -(row.score or 0)))
     slow = [Tried(described(one), None, None, None, took, "over budget") for one, took in over]
     slow.sort(key=lambda row: row.ms)
-    return Choice([*rows, *slow], budget_ms, _SCORE, _sure(result))
+    known = _KNOWN.format(bad=result.bad, share=contest.share(result.bad)) if result.bad else ""
+    return Choice([*rows, *slow], budget_ms, _SCORE.format(known=known), _sure(result))
 
 
 def _row(result: Result, i: int, ms: float) -> Tried:

@@ -38,10 +38,15 @@ class Known(msgspec.Struct, frozen=True):
     bad: list[Part]
 
 
+class _Threshold(msgspec.Struct, frozen=True):
+    fail_from: float
+
+
 class _Figures(msgspec.Struct, frozen=True):
     """What is read of calibration.json."""
 
     scores: Known
+    threshold: _Threshold
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,10 @@ def pages(directory: Path, manifest: Manifest) -> dict[str, bytes]:
     change = manifest.revision
     if change is None:
         raise ValueError("a bundle as it was calibrated has the report of its calibration")
-    known, band = _known(directory, manifest), manifest.thresholds.get(RECHECK)
-    begins = None if band is None else band.value
-    effects = [effect(known, at, begins) for at in (change.threshold, manifest.threshold)] if known else []
+    found, band = _figures(directory, manifest), manifest.thresholds.get(RECHECK)
+    known, begins = (found.scores, None if band is None else band.value) if found else (None, None)
+    at = [found.threshold.fail_from, change.threshold, manifest.threshold] if found else []
+    effects = [effect(known, one, begins) for one in at] if known else []
     figures = {
         "station": manifest.station, "product": manifest.product, "fingerprint": manifest.fingerprint, "revision": change,
         "threshold": manifest.threshold, "effects": [asdict(one) for one in effects],
@@ -80,13 +86,13 @@ def pages(directory: Path, manifest: Manifest) -> dict[str, bytes]:
     return {reports.REPORT: _page(manifest, change, known, effects), reports.FIGURES: told}
 
 
-def _known(directory: Path, manifest: Manifest) -> Known | None:
+def _figures(directory: Path, manifest: Manifest) -> _Figures | None:
     name = CALIBRATION[reports.FIGURES]
     if name not in manifest.reports:
         return None
     reports.check(directory, manifest)
     try:
-        return msgspec.json.decode((directory / name).read_bytes(), type=_Figures).scores
+        return msgspec.json.decode((directory / name).read_bytes(), type=_Figures)
     except msgspec.DecodeError as error:  # unharmed, so of another release
         raise BadBundle(f"{directory / name}: expected the figures of a calibration: {error}; calibrate again") from error
 
@@ -96,8 +102,8 @@ def _page(manifest: Manifest, change: Revision, known: Known | None, effects: Se
     head = page.header(
         "inspectd threshold report", manifest.station, manifest.product, f"made {manifest.created}", manifest.fingerprint
     )
-    parts = [head, *(_effects(effects) if known else [_UNKNOWN]), _change(manifest, change)]
-    if known and (changed := list(_changed(known, *effects))):
+    parts = [head, *(_effects(known, effects) if known else [_UNKNOWN]), _change(manifest, change)]
+    if known and (changed := list(_changed(known, *effects[1:]))):
         note = f"Parts of the calibration that are judged otherwise than before{_and_more(len(changed))}."
         table = page.table(("Part", "Score", "Before", "Now"), changed[:_LISTED])
         parts.append(page.section("Whose verdict changes", page.note(note), table))
@@ -112,22 +118,35 @@ def _page(manifest: Manifest, change: Revision, known: Known | None, effects: Se
 _UNKNOWN = page.items("warnings", ["The calibration left no figures: what this changes is not known. Watch the first parts."])
 
 
-def _effects(effects: Sequence[Effect]) -> list[Markup]:
-    """Compare two thresholds; more known defects that pass are a warning."""
-    before, now = effects
-    escaped, more = len(now.passing), len(now.passing) - len(before.passing)
-    told = [f"{escaped} known bad parts pass, {more} more than before."] if more > 0 else []
+def warnings(known: Known, before: Effect, now: Effect) -> list[str]:
+    """Tell of what gets worse: known bad parts that pass, good ones that are rejected; and of what is not known."""
+    more, rejected = len(now.passing) - len(before.passing), now.rejects.rejected - before.rejects.rejected
+    told = [f"Known bad parts that pass: {len(now.passing)}, {more} more than before."] if more > 0 else []
+    if rejected > 0:
+        of = f"{now.rejects.rejected} of {now.rejects.groups}"
+        told.append(f"Good parts or lots that are rejected: {of}, {rejected} more than before.")
+    if not known.bad:
+        told.append("No bad parts were given to the calibration: what passes now is not known.")
+    return told
+
+
+def _effects(known: Known, effects: Sequence[Effect]) -> list[Markup]:
+    """Compare the threshold of the calibration, the one before, and the new one."""
+    told = warnings(known, *effects[1:])
     rows = [
         ("FAIL from", *(f"{one.threshold:.5g}" for one in effects)),
         ("PASS below", *(f"{one.passes_below:.5g}" for one in effects)),
         ("good groups rejected, of those scored", *(f"{one.rejects.rejected} of {one.rejects.groups}" for one in effects)),
         (f"false rejects to expect in {_PARTS:,}", *(_expected(one.rejects) for one in effects)),
-        ("known bad parts that pass", *(str(len(one.passing)) for one in effects)),
+        (
+            "known bad parts that pass",
+            *(f"{len(one.passing)} of {len(known.bad)}" if known.bad else "not known" for one in effects),
+        ),
     ]
     note = page.note(
         "Of the parts of the calibration: no other was looked at. Parts, or lots where the station file groups them."
     )
-    table = page.table(("", "Before", "Now"), rows)
+    table = page.table(("", "As calibrated", "Before", "Now"), rows)
     return [page.items("warnings", told) if told else Markup(), page.section("What it changes", note, table)]
 
 

@@ -142,7 +142,8 @@ class Capture:
 
     def _ended(self, count: int) -> str:
         refused = f"; {self.tally}" if str(self.tally) else ""
-        return f"{self.tally.kept} of {count} are{refused}; when more come, the same command goes on (--wait S waits longer)"
+        then = f"when other parts come, --count {count - self.tally.kept} keeps the rest (--wait S waits longer)"
+        return f"{self.tally.kept} of {count} are{refused}; {then}"
 
     def _why_none(self, row: int) -> str:
         flaw = self.tally.refused.most_common(1)[0][0]

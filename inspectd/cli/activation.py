@@ -3,12 +3,12 @@
 import os
 import pwd
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from inspectd.cli import screen
+from inspectd.cli import doubts, screen
 from inspectd.cli.options import Places
 from inspectd.errors import BadBundle, BadInput, DaemonError, InspectdError, JournalError
 from inspectd.journal import audit
@@ -16,7 +16,7 @@ from inspectd.station.schema import Config
 from inspectd.station.state import Current, StateDir
 from inspectd.supervisor import control, lock
 from inspectd.vision import fits
-from inspectd.vision.bundle import verify
+from inspectd.vision.bundle import read_manifest, verify
 from inspectd.wire.messages import Command, Reply
 
 
@@ -39,6 +39,9 @@ def activate(config: Config, where: Places, station: str, product: str, number: 
     refuse it, StateError if it cannot be kept.
     """
     path = where.state.bundle(station, product, number)
+    with suppress(BadBundle):  # what keeps it from judging is told by whoever tries
+        for doubt in doubts.of(path, read_manifest(path)):
+            screen.warn(doubt)
     args = {"station": station, "product": product, "bundle": str(number), **asked.more}
     if lock.holder(where.run_dir) is not None:
         try:
@@ -49,6 +52,9 @@ def activate(config: Config, where: Places, station: str, product: str, number: 
         return reply.text or f"station {station}: bundle {number} of {product} is active now"
     text = f"station {station}: bundle {number} of {product} is active at the next start of the daemon"
     with _noted(where, asked, args, text) as note:
+        if not path.exists():
+            there = ", ".join(map(str, where.state.bundles(station, product))) or "none"
+            raise BadInput(f"station {station}, product {product}: no bundle {number}; there are: {there}")
         manifest = verify(path)
         fits.need_fit(manifest, config, station)
         current = Current(number, manifest.fingerprint, manifest.threshold)
@@ -83,6 +89,16 @@ def set_mode(where: Places, station: str, mode: str) -> str:
         note()
         where.state.write_paused(station, mode == "pause")
     return text
+
+
+def refused(where: Places, asked: Asked, args: dict[str, str], why: str) -> None:
+    """Have the journal keep that something was asked for and could not even be prepared."""
+    if lock.holder(where.run_dir) is None:
+        with suppress(JournalError):
+            audit.note(where.state, asked.who or user(), asked.what, args, ok=False, text=why)
+        return
+    with suppress(BadInput, DaemonError):  # it answers with the refusal
+        command(where.run_dir, asked.what, {**args, "refused": why}, asked.who)
 
 
 def active(state: StateDir, station: str, product: str) -> Current | None:

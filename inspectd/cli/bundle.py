@@ -1,12 +1,13 @@
 """Commands about bundles as versions: which there are, what changes between two, and how one gets to another machine."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inspectd.cli import options, screen
+from inspectd.cli import doubts, options, screen
 from inspectd.cli.options import CONFIG, option
 from inspectd.cli.setup import activate
 from inspectd.errors import BadBundle, BadInput
@@ -63,13 +64,15 @@ def show(
     """Show what a bundle judges by, and where it came from."""
     from inspectd.vision.bundle import read_manifest
 
-    _, store, of, number = _one(config, state, station, product, number)
+    loaded, store, of, number = _one(config, state, station, product, number)
     path = store.bundle(station, of, number)
     manifest = read_manifest(path)
+    for doubt in doubts.of(path, manifest):
+        screen.warn(doubt)
     if json:
         screen.write_json(json, manifest)
     if str(json) != "-":
-        for name, text in _facts(path, manifest):
+        for name, text in [*_facts(path, manifest), ("signed by", doubts.signer(loaded, manifest) or "nobody")]:
             screen.say(f"{name:<20}{text}")
 
 
@@ -246,18 +249,17 @@ def _row(loaded: Config, path: Path) -> tuple[str, ...]:
     except BadBundle as error:
         return "damaged", "", "", screen.cell(str(error)), ""
     by = f"{manifest.revision.who}: {manifest.revision.why}" if manifest.revision else _rule(manifest)
-    return manifest.fingerprint, manifest.created, f"{manifest.threshold:.6g}", screen.cell(by), _signer(loaded, manifest)
+    return (
+        manifest.fingerprint,
+        manifest.created,
+        f"{manifest.threshold:.6g}",
+        screen.cell(by),
+        screen.cell(doubts.signer(loaded, manifest)),
+    )
 
 
 def _rule(manifest: "Manifest") -> str:
     return next((rule for rule, found in manifest.thresholds.items() if found.value == manifest.threshold), "")
-
-
-def _signer(loaded: Config, manifest: "Manifest") -> str:
-    if not manifest.signature:
-        return ""
-    known = {key: name for name, key in loaded.line.trusted_keys.items()}
-    return screen.cell(known.get(manifest.signature.key, "a key that is not trusted here"))
 
 
 def _facts(path: Path, manifest: "Manifest") -> Iterator[tuple[str, str]]:
@@ -273,12 +275,15 @@ def _facts(path: Path, manifest: "Manifest") -> Iterator[tuple[str, str]]:
     for member in manifest.members:
         yield "judges by", f"{member.method} on {member.backbone_name} {list(member.layers)}, {member.input_px} px"
     height, width = manifest.picture.judged_px
-    yield "pictures", f"{width} x {height} {manifest.picture.pixel_format}, learnt from {len(manifest.pictures)}"
+    yield "pictures", f"{width} x {height} {manifest.picture.pixel_format}; {_counted(manifest)}"
     for name in manifest.reports:
         if name.endswith(".html"):
             yield "to read", str(path / name)
-    if manifest.signature:
-        yield "signed by", manifest.signature.key
+
+
+def _counted(manifest: "Manifest") -> str:
+    kinds = Counter(name.partition("/")[0] for name in manifest.pictures)
+    return "calibrated with " + " and ".join(f"{count} {kind} ones" for kind, count in kinds.items())
 
 
 def _show_pairs(pairs: "list[Pair]", counts: dict[str, int]) -> None:

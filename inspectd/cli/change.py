@@ -29,6 +29,7 @@ def threshold(
     from inspectd.cli.versions import rethreshold
     from inspectd.station.load import load
 
+    options.need_key(sign)
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     product = options.product(options.station(loaded, station), product)

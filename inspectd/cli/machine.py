@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inspectd.cli import doubts
 from inspectd.errors import BadBundle, DaemonError, Problem
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
@@ -122,7 +123,10 @@ def stations_without_bundle(config: Config, state: StateDir) -> tuple[list[str],
                 if current is None:
                     missing.append(f"station {name}, product {product}: no bundle, {then}; {fix}")
                 else:
-                    fits.need_fit(verify(state.bundle(name, product, current.bundle)), config, name)
+                    path = state.bundle(name, product, current.bundle)
+                    manifest = verify(path)
+                    fits.need_fit(manifest, config, name)
+                    missing += [f"station {name}, product {product}: {doubt}" for doubt in doubts.of(path, manifest)]
             except BadBundle as error:
                 damaged.append(f"station {name}, product {product}: bundle cannot be used, {then}: {error}")
     return missing, damaged

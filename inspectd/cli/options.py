@@ -111,6 +111,14 @@ def active_bundle(state: StateDir, station: str, product: str) -> int:
     return current.bundle
 
 
+def need_key(key: Path | None) -> None:
+    """Refuse what cannot sign before any work; BadInput, or MissingExtra without the extra `sign`."""
+    if key:
+        from inspectd.vision import signing
+
+        signing.read_key(key)
+
+
 def sign(bundle: Path, key: Path) -> str:
     """Sign a bundle; returns the public key. MissingExtra without the extra `sign`."""
     from inspectd.vision import signing

@@ -123,6 +123,7 @@ def calibrate(
 
     learning.need_extra()
     screen.need_place(json)
+    options.need_key(sign)
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     product = options.product(options.station(loaded, station), product)

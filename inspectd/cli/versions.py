@@ -7,7 +7,8 @@ from pathlib import Path
 
 from calibration.revised import pages as threshold_pages
 from inspectd import clock, image
-from inspectd.cli.activation import ROLLBACK, Asked, activate, active, user
+from inspectd.cli import doubts
+from inspectd.cli.activation import ROLLBACK, Asked, activate, active, refused, user
 from inspectd.cli.options import Places, active_bundle
 from inspectd.errors import BadBundle, BadInput
 from inspectd.journal import pictures
@@ -32,24 +33,35 @@ def rethreshold(
     """
     number = active_bundle(where.state, station, product)
     parent = where.state.bundle(station, product, number)
-    with scratch(where.state) as work:
+    before, caller = bundle.read_manifest(parent).threshold, user()
+    said = {"value": f"{value:g}", "before": f"{before:g}", "parent": str(number), "why": why}
+    asked = Asked("threshold", who if who == caller else f"{who} (as {caller})", said)
+    try:
+        new = _revised(config, where.state, parent, value, (_said("--who", who), _said("--why", why)), key)
+    except (BadInput, BadBundle) as error:
+        refused(where, asked, {"station": station, "product": product, **said}, str(error))
+        raise
+    told = activate(config, where, station, product, new, asked)
+    return f"{told}\nthreshold {value:g}, was {before:g} (bundle {number})"
+
+
+def _revised(config: Config, state: StateDir, parent: Path, value: float, by: tuple[str, str], key: Path | None) -> int:
+    """Make the revision of a bundle by somebody for a reason; return its number."""
+    manifest = bundle.read_manifest(parent)
+    if value == manifest.threshold:
+        raise BadInput(f"threshold: expected another one than now, got {value:g}, which it is already")
+    with scratch(state) as work:
         made = work / "bundle"
-        before = bundle.read_manifest(parent).threshold
         when = clock.utc_text(clock.utc_ns())
-        revised = revision.revise(parent, made, value, _said("--who", who), _said("--why", why), when)
+        revised = revision.revise(parent, made, value, *by, when)
         reports.attach(made, revised, threshold_pages(made, revised))
         if key:
             from inspectd.vision import signing
 
-            signing.sign(made, key, where.state.backbones)
-        fits.need_fit(bundle.read_manifest(made), config, station)
-        _prove(config, made, where.state.backbones)
-        new = shelf.put(made, where.state, station, product)
-    more = {"value": f"{value:g}", "before": f"{before:g}", "parent": str(number), "why": why}
-    caller = user()
-    asked = Asked("threshold", who if who == caller else f"{who} (as {caller})", more)
-    said = activate(config, where, station, product, new, asked)
-    return f"{said}\nthreshold {value:g}, was {before:g} (bundle {number})"
+            signing.sign(made, key, state.backbones)
+        fits.need_fit(bundle.read_manifest(made), config, manifest.station)
+        _prove(config, made, state.backbones)
+        return shelf.put(made, state, manifest.station, manifest.product)
 
 
 def rollback(config: Config, where: Places, station: str, product: str) -> str:
@@ -65,6 +77,7 @@ def verify(config: Config, state: StateDir, station: str, product: str, number: 
     path = state.bundle(station, product, number)
     manifest = bundle.verify(path)
     reports.check(path, manifest)
+    doubts.need_true_signature(manifest)
     _prove(config, path, state.backbones)
     return manifest
 
@@ -77,6 +90,7 @@ def fetch(config: Config, state: StateDir, file: Path) -> tuple[Manifest, int, b
     """
     with scratch(state) as work:
         manifest = parcel.unpack(file, work)
+        doubts.need_true_signature(manifest)
         station, product = manifest.station, manifest.product
         known = config.stations.get(station)
         if known is None or product not in known.products:

@@ -41,6 +41,7 @@ MODES = ("inspect", "pause")
 _AS_AT_START = "the line runs with its files as they were at its start; if they were changed since, `inspectd reload {station}`"
 _CONNECT_MS = 2000
 _MARGIN_MS = 1000
+_ALIVE_MS = 500  # between two looks whether the daemon is still there
 
 
 def ask(run_dir: Path, command: Command, timeout_ms: float | None = None) -> Reply:
@@ -61,10 +62,18 @@ def ask(run_dir: Path, command: Command, timeout_ms: float | None = None) -> Rep
                 raise DaemonError(f"run directory {run_dir}: the daemon there (pid {pid}) does not take commands")
             clock.sleep(0.01)  # libzmq does not tell when it has connected
         while (left_ns := end - clock.now_ns()) > 0:
-            hub.wait(left_ns / clock.MS)
-            envelope = port.receive()
+            hub.wait(min(left_ns / clock.MS, _ALIVE_MS))
+            envelope, gone = port.receive(), lock.holder(run_dir) != pid
+            if envelope is None and gone:
+                hub.wait(_ALIVE_MS)  # what it sent last may be on its way
+                envelope = port.receive()
             if envelope and isinstance(envelope.message, Reply):
                 return envelope.message
+            if gone:
+                told = "`inspectd bundle list` and, from its next start on, `inspectd audit` tell what was carried out"
+                raise DaemonError(
+                    f"run directory {run_dir}: the daemon (pid {pid}) died before it answered `{command.what}`; {told}"
+                )
     raise DaemonError(f"run directory {run_dir}: the daemon (pid {pid}) did not answer `{command.what}` in {limit_ms:g} ms")
 
 
@@ -175,7 +184,12 @@ class Desk:
         return self._switch(command, "activate", order)
 
     def _threshold(self, station: str, product: str, command: Command) -> Sent | Refused:
-        """Activate a revision, if it is one of the bundle that is active: two people's changes do not undo each other."""
+        """Activate a revision, if it is one of the bundle that is active: two people's changes do not undo each other.
+
+        One that could not even be made is told for the journal alone.
+        """
+        if why := command.args.get("refused"):
+            return Refused(why)
         number = command.args.get("bundle", "")
         try:
             current = self._state.read_current(station, product)

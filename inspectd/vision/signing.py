@@ -50,7 +50,7 @@ def sign(directory: Path, key_file: Path, graphs: Path | None = None) -> str:
 
     Its fingerprint stays what it was. A signature that is there is replaced. `graphs` as in `bundle.verify`.
     """
-    key = _read_key(key_file)
+    key = read_key(key_file)
     manifest = bundles.verify(directory, graphs)
     reports.check(directory, manifest)
     sha256 = bundles.digest(directory)
@@ -83,12 +83,21 @@ def signer(manifest: Manifest, trusted: Mapping[str, str]) -> str:
     if not name:
         known = ", ".join(trusted) or "none"
         raise BadBundle(f"bundle {manifest.fingerprint}: signed by the key {signature.key}, trusted are: {known}")
+    need_true(manifest, name)
+    return name
+
+
+def need_true(manifest: Manifest, name: str = "") -> None:
+    """BadBundle if the signature was not made by the key that it names, which is the key of `name` where that is known."""
+    signature = manifest.signature
+    if not signature:
+        return
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signature.key))
         key.verify(base64.b64decode(signature.value), _signed(signature.sha256, manifest))
     except (InvalidSignature, ValueError) as error:  # ValueError: no base64, or no key
-        raise BadBundle(f"bundle {manifest.fingerprint}: its signature was not made by the key of {name}") from error
-    return name
+        whose = f"of {name}" if name else "that it names"
+        raise BadBundle(f"bundle {manifest.fingerprint}: its signature was not made by the key {whose}") from error
 
 
 def need_signature(manifest: Manifest, config: Config, station: str) -> None:
@@ -110,7 +119,8 @@ def _write(directory: Path, signature: Signature) -> None:
     state.replace(path, bundles.as_text(fields | {"signature": msgspec.to_builtins(signature)}))
 
 
-def _read_key(file: Path) -> Ed25519PrivateKey:
+def read_key(file: Path) -> Ed25519PrivateKey:
+    """Read a private key; BadInput if the file is none."""
     try:
         key = serialization.load_pem_private_key(file.read_bytes(), password=None)
     except OSError as error:

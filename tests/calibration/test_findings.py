@@ -74,7 +74,7 @@ def test_a_band_that_would_lie_above_the_threshold_is_none_and_is_told() -> None
     """1 % cannot be rechecked or rejected where 2 % are rejected already."""
     found = findings.find(parts(np.linspace(1, 2, 400)), NONE, "max_false_reject", 0.02, "1%")
     assert "recheck" not in found.thresholds
-    assert findings.no_band("1%", found)[0].startswith("No recheck band: 1% of good parts")
+    assert findings.no_band("1%", found)[0].startswith("No recheck band: so few good parts cannot promise a rate of 1%")
     assert findings.no_band(None, found) == []
 
 

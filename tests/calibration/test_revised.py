@@ -41,7 +41,7 @@ def made(state: StateDir) -> tuple[Path, Manifest]:
         "good": [{"picture": "good/<1>.png", "score": at * 0.9, "group": "lot 1"}],
         "bad": [{"picture": "bad/1.png", "score": at * 1.005}, {"picture": "bad/2.png", "score": at * 1.5}],
     }
-    figures = msgspec.json.encode({"scores": scores, "station": "weave"})
+    figures = msgspec.json.encode({"scores": scores, "threshold": {"fail_from": at}, "station": "weave"})
     manifest = reports.attach(parent.directory, parent.manifest, {"report.html": b"<html>", "report.json": figures})
     assert bundle.read_manifest(parent.directory) == manifest
     directory = parent.directory.with_name("2")
@@ -51,7 +51,7 @@ def made(state: StateDir) -> tuple[Path, Manifest]:
 def test_the_page_says_who_why_and_what_changes(made: tuple[Path, Manifest]) -> None:
     """A known bad part that passes now stands above everything else."""
     page = revised.pages(*made)["report.html"].decode()
-    assert "1 known bad parts pass, 1 more than before." in page
+    assert "Known bad parts that pass: 1, 1 more than before." in page
     assert "anna" in page
     assert "too &lt;strict&gt;" in page
     assert made[1].fingerprint in page
@@ -59,11 +59,22 @@ def test_the_page_says_who_why_and_what_changes(made: tuple[Path, Manifest]) -> 
     assert "bad/2.png" not in page
 
 
+def test_what_gets_worse_and_what_is_not_known_is_warned_of() -> None:
+    """A lower threshold rejects more good lots; without bad parts nobody knows what passes."""
+    good = Known(KNOWN.good, [])
+    low, high = (revised.effect(good, at, None) for at in (1.55, 1.95))
+    assert revised.warnings(good, high, low) == [
+        "Good parts or lots that are rejected: 2 of 5, 2 more than before.",
+        "No bad parts were given to the calibration: what passes now is not known.",
+    ]
+    assert revised.warnings(KNOWN, revised.effect(KNOWN, 1.95, None), revised.effect(KNOWN, 1.95, None)) == []
+
+
 def test_programs_get_the_same_in_json(made: tuple[Path, Manifest]) -> None:
     found = msgspec.json.decode(revised.pages(*made)["report.json"])
     assert found["revision"]["who"] == "anna"
     assert found["fingerprint"] == made[1].fingerprint
-    before, now = found["effects"]
+    _calibrated, before, now = found["effects"]
     assert (before["passing"], [part["picture"] for part in now["passing"]]) == ([], ["bad/1.png"])
     assert now["threshold"] == pytest.approx(before["threshold"] * 1.01)
 

@@ -16,10 +16,10 @@ from tests.vision import make
 
 
 def test_a_bundle_that_is_not_there_cannot_be_activated(line: Path) -> None:
-    """BadBundle is bad input, with the path that was looked for."""
+    """It is bad input; those that are there are named."""
     result = inspectd("activate", "flange", 3)
     assert result.exit_code == 2
-    assert "bundles/3" in result.stderr
+    assert "no bundle 3; there are: none" in result.stderr
 
 
 def test_a_bundle_with_a_damaged_file_is_neither_activated_nor_good_enough_for_check(line: Path) -> None:

@@ -272,3 +272,52 @@ def test_a_threshold_that_would_leave_no_trace_does_not_become_active(state: Sta
     assert result.exit_code == 1
     assert "journal" in result.stderr
     assert state.read_current("flange") == before
+
+
+def test_a_forged_signature_is_told_wherever_the_bundle_is_looked_at(state: StateDir, tmp_path: Path) -> None:
+    """By the key of somebody who never signed it; it is not taken from another machine either."""
+    want_signatures(tmp_path)
+    assert inspectd("bundle", "sign", "flange", "--key", tmp_path / "key").exit_code == 0
+    path = state.bundle("flange", "default", 1) / "manifest.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps(fields | {"signature": fields["signature"] | {"value": "QUFB"}}))
+    assert "nobody: the signature is false" in inspectd("bundle", "list").stdout
+    shown = inspectd("bundle", "show", "flange")
+    assert "nobody: the signature is false" in shown.stdout
+    assert "was not made by the key that it names" in shown.stderr
+    verified = inspectd("bundle", "verify")
+    assert (verified.exit_code, "was not made by the key" in verified.stderr) == (2, True)
+    assert "was not made by the key" in inspectd("check", "--config", tmp_path / "stations").stderr
+    inspectd("bundle", "export", "flange", tmp_path / "forged.zip")
+    result = inspectd("bundle", "import", tmp_path / "forged.zip")
+    assert (result.exit_code, "was not made by the key" in result.stderr) == (2, True)
+
+
+def test_a_changed_report_is_told_when_its_bundle_becomes_active_and_by_check(state: StateDir, tmp_path: Path) -> None:
+    """It keeps no line from judging."""
+    (state.bundle("flange", "default", 1) / "report.json").unlink()
+    for words in (("activate", "flange", 1), ("bundle", "show", "flange"), ("check", "--config", tmp_path / "stations")):
+        result = inspectd(*words)
+        assert (result.exit_code, "report.json: cannot be read" in result.stderr) == (0, True), words
+
+
+def test_a_refused_threshold_stands_in_the_audit_too(state: StateDir) -> None:
+    """Who wanted it, why, and why not; the same threshold again is none."""
+    for value in (1e-9, threshold(state)):
+        assert inspectd("threshold", "flange", value, "--who", "anna", "--why", "scratches").exit_code == 2
+    lines = audit()
+    assert len(lines) == 2
+    assert all("anna (as " in line and "why=scratches" in line for line in lines)
+    assert "which it is already" in lines[-1]
+    assert state.bundles("flange") == [1]
+
+
+def test_a_key_that_cannot_sign_is_refused_before_any_work(state: StateDir, tmp_path: Path) -> None:
+    result = inspectd("calibrate", "flange", "--good", tmp_path / "parts/train/good", "--sign", tmp_path / "nokey")
+    assert (result.exit_code, "nokey: cannot be read" in result.stderr, "pictures" in result.stderr) == (2, True, False)
+    assert state.bundles("flange") == [1]
+
+
+def test_a_bundle_that_is_not_there_is_told_with_those_that_are(state: StateDir) -> None:
+    result = inspectd("activate", "flange", 99)
+    assert (result.exit_code, "no bundle 99; there are: 1" in result.stderr) == (2, True)

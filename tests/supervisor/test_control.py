@@ -185,6 +185,14 @@ def test_an_order_to_a_process_that_is_not_there_is_refused_at_once(office: Offi
     assert (reply.text.startswith("ingestd-cell is not running"), reply.bad_input) == (True, False)
 
 
+def test_a_threshold_that_could_not_be_made_is_told_for_the_journal_alone(office: Office) -> None:
+    office.command("threshold", station="cell", value="1", why="x", refused="would reject a good part")
+    reply = office.reply()
+    assert (reply.ok, reply.bad_input, reply.text) == (False, True, "would reject a good part")
+    (note,) = office.notes()
+    assert (note["ok"], note["why"], note["text"]) == ("false", "x", "would reject a good part")
+
+
 def test_a_child_that_does_not_answer_costs_the_command_and_not_the_desk(office: Office) -> None:
     office.command("trigger", station="cell")
     order = office.order("ingestd-cell")

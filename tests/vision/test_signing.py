@@ -127,3 +127,11 @@ def test_a_signed_copy_brings_the_reports_that_were_signed(state: StateDir, sign
     assert signing.signer(adopted, {"anna": signed[1]}) == "anna"
     reports.check(other.directory, adopted)
     assert (other.directory / "report.html").read_bytes() == b"for people"
+
+
+def test_a_signature_that_its_key_did_not_make_is_none_whoever_is_trusted(signed: tuple[Path, str]) -> None:
+    manifest = bundle.read_manifest(signed[0])
+    signing.need_true(manifest)
+    assert manifest.signature
+    with pytest.raises(BadBundle, match="was not made by the key that it names"):
+        signing.need_true(replace(manifest, signature=replace(manifest.signature, value="QUFB")))
