@@ -91,7 +91,7 @@ def test_activations_without_a_daemon_are_in_the_audit_also_the_refused_ones(lin
     assert [("bundle=1" in row, "yes" in row, "refused" in row) for row in shown] == [(True, True, False), (False, False, True)]
     rows = inspectd("audit", "--csv", "-").stdout.splitlines()
     assert len(rows) == 3
-    assert "bundles/2/manifest.json: cannot be read" in rows[2]
+    assert "no bundle 2; there are: 1" in rows[2]
     assert len(inspectd("audit", "--until", "2000-01-01", "--csv", "-").stdout.splitlines()) == 1
 
 
