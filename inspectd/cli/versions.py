@@ -37,7 +37,8 @@ def rethreshold(
     said = {"value": f"{value:g}", "before": f"{before:g}", "parent": str(number), "why": why}
     asked = Asked("threshold", who if who == caller else f"{who} (as {caller})", said)
     try:
-        new = _revised(config, where.state, parent, value, (_said("--who", who), _said("--why", why)), key)
+        by = (_said("--who", who), _said("--why", why))
+        new = _revised(config, where.state, (station, product), parent, value, by, key)
     except (BadInput, BadBundle) as error:
         refused(where, asked, {"station": station, "product": product, **said}, str(error))
         raise
@@ -45,8 +46,10 @@ def rethreshold(
     return f"{told}\nthreshold {value:g}, was {before:g} (bundle {number})"
 
 
-def _revised(config: Config, state: StateDir, parent: Path, value: float, by: tuple[str, str], key: Path | None) -> int:
-    """Make the revision of a bundle by somebody for a reason; return its number."""
+def _revised(
+    config: Config, state: StateDir, of: tuple[str, str], parent: Path, value: float, by: tuple[str, str], key: Path | None
+) -> int:  # fmt: skip
+    """Make the revision of a bundle of a station's product, by somebody for a reason; return its number."""
     manifest = bundle.read_manifest(parent)
     if value == manifest.threshold:
         raise BadInput(f"threshold: expected another one than now, got {value:g}, which it is already")
@@ -59,9 +62,9 @@ def _revised(config: Config, state: StateDir, parent: Path, value: float, by: tu
             from inspectd.vision import signing
 
             signing.sign(made, key, state.backbones)
-        fits.need_fit(bundle.read_manifest(made), config, manifest.station)
+        fits.need_fit(bundle.read_manifest(made), config, of[0])
         _prove(config, made, state.backbones)
-        return shelf.put(made, state, manifest.station, manifest.product)
+        return shelf.put(made, state, *of)
 
 
 def rollback(config: Config, where: Places, station: str, product: str) -> str:

@@ -45,10 +45,10 @@ class Shown:
 
     result: Result
     since_ns: int = 0
+    stood: bool = False  # on the bus, at some time; counted then
     seen: bool = False  # the peer read the status word
     whole: bool = False  # the peer read status, key and result in one answer
     taken: bool = False
-    counted: bool = False
 
 
 @dataclass
@@ -123,6 +123,8 @@ class Results:
     def read(self, key: Key, whole: bool, now_ns: int) -> None:
         """The peer read this key's result; `whole`: status, key and result in one answer."""
         for shown in self._of(key):
+            if not shown.stood:  # what was read under its key is the notice that it came too late
+                continue
             shown.seen = True
             shown.whole |= whole
             if shown is self.standing and whole and not self._buffered:
@@ -155,8 +157,8 @@ class Results:
         self._promote(now_ns)
         self._leaving += self._withdrawn
         self._withdrawn = []
-        if self.standing is not None and not self.standing.counted:
-            self.standing.counted = True
+        if self.standing is not None and not self.standing.stood:
+            self.standing.stood = True
             self.tally.shown[self.standing.result.verdict] += 1
 
     def retire(self, now_ns: int) -> None:

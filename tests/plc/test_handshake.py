@@ -357,6 +357,19 @@ BUFFER, ACK = Command.BUFFER_ENABLE, Command.RESULT_ACK
 WORDS = st.sampled_from([BUFFER, BUFFER, BUFFER | ACK]) | st.builds(Command, st.integers(0, 63))
 
 
+def test_a_notice_that_was_read_whole_does_not_deliver_the_verdict_that_it_stands_for() -> None:
+    """A PASS that nobody vouched for was never on the bus; at its deadline Fail and Late stood there, under the same key."""
+    bench = Bench(heartbeat_ns=700 * MS)
+    bench.write(BUFFER, heartbeat=1)
+    bench.opened(opened(key(5), bench.now_ns, 30))
+    bench.closed(closed(key(5), Verdict.PASS, Reason.NONE, closed_ms=0.0))
+    bench.turn(1100)
+    assert bench.read(whole=True).status & Status.LATE
+    bench.turn()
+    bench.turn()
+    assert bench.outcomes[key(5)] is not LineOutcome.DELIVERED
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Dispatch, the PLC and time do whatever they like; the promises of the bus hold all the same."""
 
