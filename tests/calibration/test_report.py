@@ -151,7 +151,7 @@ def test_without_bad_parts_it_says_nothing_of_them() -> None:
 def test_it_says_what_to_expect_on_the_line() -> None:
     """False rejects in 10,000 with their interval, and every known defect that passes, by name."""
     text = Page(render(report())).text
-    assert "Of 10,000 good parts expect about 100 to be rejected, 95% interval 8 to 239: here it was 2 of 300" in text
+    assert "Of 10,000 good parts expect about 100 to be rejected, two-sided 95% interval 8 to 239: here it was 2 of 300" in text
     assert "1 of the 80 known bad parts pass" in text
     assert re.search(r"bad/0\.png\s*1\.5\s*75.0%", text)
     safe = evidence(bad=Named(np.array([3.0]), ["bad/1.png"]))
