@@ -128,9 +128,7 @@ def _tell(inside: Sequence[_Timed], tried: int, asked: exam.Exam, limit: float, 
     """Tell what the race takes: every setting's parts, if none left early; and the memory of the largest."""
     alone = [(team.members[0], ms) for team, ms in inside if len(team.members) == 1]
     seconds = sum(one.steps(asked, len(exam.OPACITIES)) * ms / 1000 for one, ms in alone)
-    progress.note(
-        f"settings: {len(inside)} of {tried} take at most {limit:g} ms a part; about {seconds / 60:.1f} minutes, or less"
-    )
+    progress.note(f"settings: {len(inside)} of {tried} take at most {limit:g} ms a part; about {seconds / 60:.1f} minutes")
     memory.tell(max(one.memory(asked) for one, _ in alone), progress)
 
 

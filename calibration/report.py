@@ -76,8 +76,8 @@ def _expected(evidence: Evidence) -> Markup:
     found = evidence.rejects
     kind = "by the very bank that will judge" if evidence.exact else "each by a bank of the others, so this is an estimate"
     rejects = (
-        f"Of {PARTS:,} good parts expect about {PARTS * found.expected:.0f} to be rejected, two-sided {CONFIDENCE:.0%} interval "
-        f"{PARTS * found.low:.0f} to {PARTS * found.high:.0f}: here it was {found.rejected} of {found.groups} "
+        f"Of {PARTS:,} good parts expect about {PARTS * found.expected:.0f} to be rejected, two-sided {CONFIDENCE:.0%} "
+        f"interval {PARTS * found.low:.0f} to {PARTS * found.high:.0f}: here it was {found.rejected} of {found.groups} "
         f"(parts, or lots where the station file groups them), {kind}. More good pictures make the interval narrower."
     )
     told = [page.note(rejects)]
