@@ -94,7 +94,8 @@ def _entrants(job: Job, like: Sample, backbones: Path, work: Path) -> list[Team[
     roi = job.station.roi
     size = (like.height, like.width) if roi is None else (roi.height, roi.width)
     wanted = grid.settings(size)
-    singles = {method: _candidate(job, method, like, backbones, work) for members in wanted for method in members}
+    methods = dict.fromkeys(method for members in wanted for method in members)
+    singles = {method: _candidate(job, method, like, backbones, work) for method in methods}
     return [Team([singles[method] for method in members]) for members in wanted]
 
 

@@ -142,7 +142,7 @@ def learn_all(pupils: Sequence[Pupil], folds: int, seed: int, progress: Progress
     scales = [1.0]
     if len(pupils) > 1:
         dealt = threshold.split([str(i) for i in everyone], folds, None, seed)
-        scales = [_spread(_by_folds(pupil, dealt, seed, told).scores) for pupil, told in pairs]
+        scales = [spread(_by_folds(pupil, dealt, seed, told).scores) for pupil, told in pairs]
     return _panel(pairs, [_whole(pupil, everyone, seed, told) for pupil, told in pairs], scales)
 
 
@@ -205,7 +205,7 @@ def _judge(pupil: Pupil, fitted: Arrays) -> Method:
 
 def _opinions(pupils: Sequence[tuple[Pupil, Progress]], said: list[Judged]) -> tuple[Opinions, list[float]]:
     """Return the members' opinions of good parts as one, and the spread of each one's scores (1 for a member on its own)."""
-    scales = [_spread(one.scores) for one in said] if len(said) > 1 else [1.0]
+    scales = [spread(one.scores) for one in said] if len(said) > 1 else [1.0]
     return _together(said, member.shares([pupil.method.weight for pupil, _ in pupils], scales)), scales
 
 
@@ -217,7 +217,8 @@ def _panel(pupils: Sequence[tuple[Pupil, Progress]], fitted: list[Arrays], scale
     return Panel([pupil.method for pupil, _ in pupils], [pupil.extractor for pupil, _ in pupils], fitted, scales)
 
 
-def _spread(scores: F64) -> float:
+def spread(scores: F64) -> float:
+    """Return the unit of a member's scores, from those of good parts [n]."""
     return max(float(scores.std()), _LEAST_SPREAD * float(scores.mean()), 1e-9)
 
 

@@ -7,12 +7,11 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from calibration.contest import Answers
+from calibration.ensemble import spread
 from calibration.exam import Exam
 from calibration.grid import together
 from calibration.progress import Advance
 from inspectd.station.schema import Ensemble, Method
-
-_LEAST_SPREAD = 1e-3  # of the mean score, as in a bundle: where all are but equal, rounding must not become the unit
 
 
 class Single(Protocol):
@@ -55,7 +54,6 @@ class Team(Generic[S]):
 def _together(said: Sequence[Answers]) -> Answers:
     if len(said) == 1:
         return said[0]
-    spreads = [max(float(one.good.std()), _LEAST_SPREAD * float(one.good.mean()), 1e-9) for one in said]
-    pairs = list(zip(said, spreads, strict=True))
+    pairs = [(one, spread(one.good)) for one in said]
     sums = (np.sum([getattr(one, what) / by for one, by in pairs], axis=0) for what in ("good", "painted", "bad"))
     return Answers(*sums)

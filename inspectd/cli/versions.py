@@ -50,9 +50,6 @@ def _revised(
     config: Config, state: StateDir, of: tuple[str, str], parent: Path, value: float, by: tuple[str, str], key: Path | None
 ) -> int:  # fmt: skip
     """Make the revision of a bundle of a station's product, by somebody for a reason; return its number."""
-    manifest = bundle.read_manifest(parent)
-    if value == manifest.threshold:
-        raise BadInput(f"threshold: expected another one than now, got {value:g}, which it is already")
     with scratch(state) as work:
         made = work / "bundle"
         when = clock.utc_text(clock.utc_ns())

@@ -29,6 +29,8 @@ def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when:
     parent is damaged. Only the detector that loads it scores the golden pictures anew.
     """
     manifest = bundles.verify(parent)
+    if threshold == manifest.threshold:
+        raise BadInput(f"threshold: expected another one than now, got {threshold:g}, which it is already")
     shared = {name: name for name in CALIBRATION.values()} if manifest.revision else CALIBRATION
     there = {name: manifest.reports[name] for name in shared if name in manifest.reports}
     check(threshold, Golden.read(parent / bundles.GOLDEN), manifest.thresholds.get(bundles.RECHECK))

@@ -148,5 +148,5 @@ def test_stages_of_several_members_are_told_apart(pupils: list[Pupil]) -> None:
 
 def test_good_parts_that_are_all_equal_do_not_make_rounding_the_unit() -> None:
     """A member whose good scores do not vary is divided by a thousandth of their mean."""
-    assert ensemble._spread(np.full(9, 5.0)) == pytest.approx(0.005)
-    assert ensemble._spread(np.zeros(9)) > 0
+    assert ensemble.spread(np.full(9, 5.0)) == pytest.approx(0.005)
+    assert ensemble.spread(np.zeros(9)) > 0
