@@ -20,10 +20,10 @@ from calibration.candidate import Candidate
 from calibration.choice import Choice
 from calibration.features import Extractor
 from calibration.job import Job, Options, accept
-from calibration.pictures import Sample
+from calibration.pictures import Files, Sample
 from calibration.progress import Progress
 from calibration.team import Team
-from inspectd.errors import BadInput, Interrupted
+from inspectd.errors import BadInput, Interrupted, NotEnoughPictures
 from inspectd.station.schema import Config, Ensemble, Method, Station
 from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
@@ -42,6 +42,7 @@ class Chosen:
 
     method: Ensemble | Method
     choice: Choice | None
+    files: Files  # those that had a say, for the calibration
     note: str = ""
 
 
@@ -67,20 +68,24 @@ def choose(  # noqa: PLR0913, PLR0917 (as build.calibrate)
     seed give the same choice, as long as the same settings are within the budget.
     """
     job = accept(config, station, product, bad, options)
-    files = pictures.listed(good, bad, job.options.drop)
     limit = budget(config, job.station) if budget_ms is None else budget_ms
     neighbours.use_threads(1)
     try:
-        with scratch(state) as work:
+        files = job.listed(good, bad)
+        with scratch(state, *state.goals(station, product)) as work:
             found = pictures.gather(files, job.station.group_by, progress, job.options.skip_bad)
             usable = _usable(job, found.good)
             groups = len({sample.group for sample in usable})
             if groups < FEWEST:
                 told = f"settings: expected at least {FEWEST} good parts to tell them apart, got {groups}; the default is taken"
-                return Chosen(grid.DEFAULT, None, told)
-            return _among(_entrants(job, usable[0], state.backbones, work), job, usable, found.bad, limit, progress)
+                return Chosen(grid.DEFAULT, None, files, told)
+            entrants = _entrants(job, usable[0], state.backbones, work)
+            method, choice = _among(entrants, job, usable, found.bad, limit, progress)
+            return Chosen(method, choice, files)
     except KeyboardInterrupt:
         raise Interrupted("the choice of settings stopped; nothing was written") from None
+    except NotEnoughPictures as error:
+        raise NotEnoughPictures(f"{good}: {error}") from error
 
 
 def _usable(job: Job, good: Sequence[Sample]) -> list[Sample]:
@@ -114,7 +119,7 @@ def _open(job: Job, like: Sample, graph: Path, threads: int) -> Extractor:
 def _among(
     entrants: Sequence[Team[Candidate]], job: Job, good: Sequence[Sample], bad: Sequence[Sample], limit: float,
     progress: Progress,
-) -> Chosen:  # fmt: skip
+) -> tuple[Ensemble | Method, Choice]:  # fmt: skip
     """Measure what each setting takes, and let those within the budget race."""
     inside, over = _by_budget(_timed(entrants, good, job.options.threads, limit, progress), limit)
     seen = inside[0][0].members[0].open(1).cut(good[0].pixels()).shape
@@ -122,7 +127,7 @@ def _among(
     settings, ms = zip(*inside, strict=True)
     _tell(inside, len(entrants), asked, limit, progress)
     result = race.run(settings, ms, asked, progress)
-    return Chosen(result.method, race.told(result, ms, [(one.variants[0], took) for one, took in over], limit))
+    return result.method, race.told(result, ms, [(one.variants[0], took) for one, took in over], limit)
 
 
 def _tell(inside: Sequence[_Timed], tried: int, asked: exam.Exam, limit: float, progress: Progress) -> None:

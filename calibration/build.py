@@ -14,7 +14,7 @@ from calibration.job import Job, Options, accept
 from calibration.outcome import Outcome, draft, named, summary
 from calibration.pictures import Files, Pictures, Sample
 from calibration.progress import Progress, Silent, Timed
-from inspectd.errors import Interrupted
+from inspectd.errors import Interrupted, NotEnoughPictures
 from inspectd.station.schema import Config, Method
 from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
@@ -54,12 +54,11 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
     does not fit them; Interrupted on Ctrl-C.
     """
     job = accept(config, station, product, bad, options or Options())
-    files = pictures.listed(good, bad, job.options.drop)
-    job.split(pictures.groups(files.good, job.station.group_by))  # too few are refused before any work, by their names
     neighbours.use_threads(1)  # calibration divides its work in larger pieces than matrix products
     timed, before = Timed(progress or Silent()), state.bundles(station, product)
     try:
-        with scratch(state) as work:
+        files = job.listed(good, bad)
+        with scratch(state, *state.goals(station, product)) as work:
             cut = job.graphs(state.backbones)
             stored = [graphs.store(work, graph) for graph in cut]
             found = _learn(job, files, [work / f"{sha256}.onnx" for sha256 in stored], work, timed)
@@ -73,6 +72,8 @@ def calibrate(  # noqa: PLR0913, PLR0917 (what, from what, where to, how: none o
         new = [number for number in state.bundles(station, product) if number not in before]
         left = f"bundle {new[-1]} was written, and is not active" if new else "nothing was written"
         raise Interrupted(f"calibration stopped; {left}") from None
+    except NotEnoughPictures as error:
+        raise NotEnoughPictures(f"{good}: {error}") from error
     return _result(job, bundle, found, made.warnings, timed.seconds())
 
 

@@ -11,12 +11,10 @@ from calibration.choice import Choice
 from calibration.curve import Curve, helps, told
 from calibration.findings import Findings, Named, Suspects, escaped
 from calibration.synthetic import Trial
-from calibration.threshold import CONFIDENCE, Rejects
+from calibration.threshold import CONFIDENCE, PARTS, Rejects
 from inspectd.vision.bundle import PIXEL, RECHECK, Manifest
 
 Fields = dict[str, Any]  # as it stands in the JSON file
-
-PARTS = 10_000  # of which false rejects are counted, for people
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from calibration import graphs, threshold
+from calibration import graphs, pictures, threshold
 from calibration.choice import Choice
 from calibration.features import Extractor, Mask
 from calibration.findings import Rule
 from calibration.memory import Asked
-from calibration.pictures import Sample, problem
+from calibration.pictures import Files, Sample, problem
 from calibration.threshold import Rate, Split
 from inspectd import image
 from inspectd.errors import BadImage, BadInput, ConfigError, Problem
@@ -41,6 +41,7 @@ class Options:
     drop: Sequence[str] = ()  # good pictures to leave out, by file name
     skip_bad: bool = False  # leave out what is no sound picture, instead of refusing all
     choice: Choice | None = None  # how the settings were found, for the report; None: somebody wrote them
+    files: Files | None = None  # those that had a say in the choice; None: what the folders hold
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,14 @@ class Job:
     def rate(self) -> Rate:
         """The largest share of good parts that may be rejected."""
         asked = self.options.max_false_reject
-        return self.station.threshold.max_false_reject if asked is None else asked
+        rate = self.station.threshold.max_false_reject if asked is None else asked
+        return "best" if rate == "best" else rate if isinstance(rate, float) else share_of(rate)
+
+    def listed(self, good: Path, bad: Path | None) -> Files:
+        """List the pictures; NotEnoughPictures if their names alone tell that they are too few."""
+        files = self.options.files or pictures.listed(good, bad, self.options.drop)
+        self.split(pictures.groups(files.good, self.station.group_by))
+        return files
 
     def split(self, groups: Sequence[str]) -> Split:
         """Deal good pictures by their groups [n]; NotEnoughPictures if those are too few for the folds or for the rate."""
@@ -170,6 +178,8 @@ def accept(config: Config, station: str, product: str, bad: Path | None, options
     if product not in job.station.products:
         raise BadInput(f"{job.file}: products: expected one of {', '.join(job.station.products)}, got {product}; add it there")
     if job.rule in ("f1", "full_recall") and bad is None:
+        if options.rule:
+            raise BadInput(f"--rule {options.rule}: expected pictures of bad parts, got none; give --bad DIR")
         hint = "give --bad DIR, or set max_false_reject"
         raise ConfigError([Problem(job.file, None, "threshold.rule", f"bad parts for the rule {job.rule}", "none", hint)])
     return job

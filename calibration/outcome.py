@@ -15,7 +15,7 @@ from calibration.job import Job
 from calibration.pictures import Pictures, Sample
 from calibration.sheets import Shown
 from calibration.synthetic import Trial
-from calibration.threshold import CONFIDENCE
+from calibration.threshold import PARTS
 from inspectd import clock
 from inspectd.vision import reports
 from inspectd.vision.bundle import RECHECK, FoundThreshold, Manifest
@@ -68,8 +68,7 @@ def summary(job: Job, outcome: Outcome) -> list[str]:
     """Say what to expect on the line, a sentence each."""
     at, mm = outcome.findings.active.value, job.station.mm_per_px
     rejects, bad = threshold.rejects(outcome.learnt.good.scores, outcome.groups, at), outcome.bad_parts
-    low, high = (f"{evidence.PARTS * end:.0f}" for end in (rejects.low, rejects.high))
-    expected = f"{evidence.PARTS * rejects.expected:.0f} of {evidence.PARTS:,} good parts ({CONFIDENCE:.0%}: {low} to {high})"
+    expected = f"{rejects.in_parts} of {PARTS:,} good parts"
     told = [f"False rejects to expect: {expected}."]
     if band := outcome.findings.thresholds.get(RECHECK):
         told.append(f"Parts from {band.value:.4g} up to the threshold go to the rework lane (recheck).")

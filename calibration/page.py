@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from string import Template
 
+LISTED = 20  # rows of a table that names parts; the figures in JSON name all
+
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>$style</style></head>

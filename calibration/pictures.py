@@ -186,7 +186,7 @@ def problem(path: Path, message: str) -> Problem:
     """Turn a picture's error, "file: expected this, got that", into one of a list."""
     why = message.removeprefix(f"{path}: ")
     expected, got, came = why.removeprefix("expected ").partition(", got ")
-    return Problem(path, None, "", expected, came) if got else Problem(path, None, "", "a picture", why)
+    return Problem(path, None, "", expected, came) if got else Problem(path, None, "", "a picture", f"one that {why}")
 
 
 def _sample(path: Path, role: str, group_by: str | None) -> Sample:

@@ -14,11 +14,10 @@ from calibration import defects, graphs
 from calibration.ensemble import Panel
 from calibration.features import U8, Mask
 from calibration.pictures import Sample
-from inspectd.errors import BadBundle
 from inspectd.station.scratch import alone
-from inspectd.station.state import StateDir, to_disk
+from inspectd.station.state import StateDir
 from inspectd.vision import bundle as bundles
-from inspectd.vision import reports
+from inspectd.vision import reports, shelf
 from inspectd.vision.backbone import Backbone
 from inspectd.vision.bundle import Array, Bundle, Manifest
 from inspectd.vision.detector import Detector
@@ -83,8 +82,8 @@ def publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones: 
     """Write a bundle with its report under the next number, after a detector has read it and its golden pictures agree.
 
     `cut` are its graphs by sha256, `backbones` the same at work. It is made in `work` (on the same disk) and moved as a whole;
-    `current` is not touched. BadBundle if that fails. Two calibrations that end at once publish one after the other: the
-    number stands in the report.
+    `current` is not touched. BadBundle or StateError if that fails. Two calibrations that end at once publish one after the
+    other: the number stands in the report.
     """
     with alone(state.root):
         return _publish(draft, state, cut, backbones, work)
@@ -92,7 +91,7 @@ def publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones: 
 
 def _publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones: Sequence[Backbone], work: Path) -> Bundle:
     station, product = draft.manifest.station, draft.manifest.product
-    number = max(state.bundles(station, product), default=0) + 1
+    number = shelf.following(state, station, product)
     made = bundles.write(work / str(number), draft.manifest, draft.arrays, draft.golden)
     manifest = reports.attach(made.directory, made.manifest, draft.pages(made.manifest, number))
     Detector.open(made.directory, backbones={backbone.sha256: backbone for backbone in backbones})
@@ -101,15 +100,11 @@ def _publish(draft: Draft, state: StateDir, cut: Mapping[str, bytes], backbones:
     try:
         for graph in cut.values():
             graphs.store(state.backbones, graph)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made.directory.rename(target)
-    except BaseException as error:  # Ctrl-C too must not leave a graph that no bundle names
-        for path in new:
+        shelf.place(made.directory, target)
+    except BaseException:  # Ctrl-C too must not leave a graph that no bundle names
+        for path in () if target.exists() else new:
             path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise BadBundle(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
         raise
-    to_disk(target.parent)
     return Bundle(target, manifest, made.arrays, made.golden)
 
 

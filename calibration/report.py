@@ -13,13 +13,12 @@ from calibration import charts, curve, defects, findings, metrics, page, sheets,
 from calibration.charts import Line, Panel, Scores
 from calibration.choice import Choice, Tried
 from calibration.curve import Curve
-from calibration.evidence import PARTS, Evidence
-from calibration.page import Markup
+from calibration.evidence import Evidence
+from calibration.page import LISTED, Markup
 from calibration.sheets import Shown
-from calibration.threshold import CONFIDENCE
+from calibration.threshold import CONFIDENCE, PARTS
 from inspectd.vision.bundle import Manifest, Member
 
-_LISTED = 20  # parts named in one table
 _HASHES = 200  # pictures whose sha256 is printed: two pages; those of more stand in report.json alone
 
 
@@ -97,8 +96,8 @@ def _escaped(evidence: Evidence) -> list[Markup]:
     passing, count, at = evidence.escaped, len(evidence.bad.scores), evidence.manifest.threshold
     if not passing:
         return [page.note(f"All {count} known bad parts are stopped.")]
-    rows = [(name, f"{score:.4g}", f"{score / at:.1%}") for name, score in passing[:_LISTED]]
-    more = f" The {_LISTED} with the lowest scores:" if len(passing) > _LISTED else ""
+    rows = [(name, f"{score:.4g}", f"{score / at:.1%}") for name, score in passing[:LISTED]]
+    more = f" The {LISTED} with the lowest scores:" if len(passing) > LISTED else ""
     note = f"{len(passing)} of the {count} known bad parts pass: decide whether customers may get such parts.{more}"
     return [page.note(note), page.table(("Bad part that passes", "Score", "Of the threshold"), rows)]
 
@@ -189,10 +188,10 @@ def _learning(found: Curve | None, groups: int) -> Markup:
 def _suspects(evidence: Evidence) -> Markup:
     odd, left_out = evidence.suspects, evidence.manifest.left_out
     title = "Pictures to look at"
-    rows = [("scores far above the others", name) for name in odd.outliers[:_LISTED]]
-    rows += [("look like the same part", " = ".join(names)) for names in odd.alike[:_LISTED]]
-    rows += [("copy of another file", name) for name in odd.copies[:_LISTED]]
-    rows += [(f"left out: {one.why}", name) for name, one in list(left_out.items())[:_LISTED]]
+    rows = [("scores far above the others", name) for name in odd.outliers[:LISTED]]
+    rows += [("look like the same part", " = ".join(names)) for names in odd.alike[:LISTED]]
+    rows += [("copy of another file", name) for name in odd.copies[:LISTED]]
+    rows += [(f"left out: {one.why}", name) for name, one in list(left_out.items())[:LISTED]]
     if not rows:
         return page.section(title, page.note("No picture stands out, none looks like another, none was left out."))
     told = [page.note("All of them stand in report.json.")]

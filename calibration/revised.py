@@ -12,15 +12,12 @@ import msgspec
 import numpy as np
 
 from calibration import page, threshold
-from calibration.page import Markup
-from calibration.threshold import CONFIDENCE, Rejects
+from calibration.page import LISTED, Markup
+from calibration.threshold import PARTS, Rejects
 from inspectd.errors import BadBundle
 from inspectd.vision import reports
 from inspectd.vision.bundle import RECHECK, Manifest, Revision
 from inspectd.vision.revision import CALIBRATION
-
-_PARTS = 10_000  # as the calibration's report counts
-_LISTED = 20  # parts named in one table
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -105,7 +102,7 @@ def _page(manifest: Manifest, change: Revision, known: Known | None, effects: Se
     parts = [head, *(_effects(known, effects) if known else [_UNKNOWN]), _change(manifest, change)]
     if known and (changed := list(_changed(known, *effects[1:]))):
         note = f"Parts of the calibration that are judged otherwise than before{_and_more(len(changed))}."
-        table = page.table(("Part", "Score", "Before", "Now"), changed[:_LISTED])
+        table = page.table(("Part", "Score", "Before", "Now"), changed[:LISTED])
         parts.append(page.section("Whose verdict changes", page.note(note), table))
     parts.append(
         page.release(
@@ -137,7 +134,7 @@ def _effects(known: Known, effects: Sequence[Effect]) -> list[Markup]:
         ("FAIL from", *(f"{one.threshold:.5g}" for one in effects)),
         ("PASS below", *(f"{one.passes_below:.5g}" for one in effects)),
         ("good groups rejected, of those scored", *(f"{one.rejects.rejected} of {one.rejects.groups}" for one in effects)),
-        (f"false rejects to expect in {_PARTS:,}", *(_expected(one.rejects) for one in effects)),
+        (f"false rejects to expect in {PARTS:,}", *(one.rejects.in_parts for one in effects)),
         (
             "known bad parts that pass",
             *(f"{len(one.passing)} of {len(known.bad)}" if known.bad else "not known" for one in effects),
@@ -148,10 +145,6 @@ def _effects(known: Known, effects: Sequence[Effect]) -> list[Markup]:
     )
     table = page.table(("", "As calibrated", "Before", "Now"), rows)
     return [page.items("warnings", told) if told else Markup(), page.section("What it changes", note, table)]
-
-
-def _expected(found: Rejects) -> str:
-    return f"{_PARTS * found.expected:.0f} ({CONFIDENCE:.0%}: {_PARTS * found.low:.0f} to {_PARTS * found.high:.0f})"
 
 
 def _change(manifest: Manifest, change: Revision) -> Markup:
@@ -178,4 +171,4 @@ def _verdict(score: float, by: Effect) -> str:
 
 
 def _and_more(count: int) -> str:
-    return f"; the {_LISTED} with the highest scores of {count}" if count > _LISTED else ""
+    return f"; the {LISTED} with the highest scores of {count}" if count > LISTED else ""

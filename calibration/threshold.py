@@ -23,6 +23,7 @@ Rate = float | Literal["best"]
 _Rule = Callable[[ArrayLike, ArrayLike], metrics.Confusion]  # from labelled scores, good and bad, to counts at a threshold
 
 CONFIDENCE = 0.95
+PARTS = 10_000  # of which false rejects are counted, for people
 _DRAWS = 1000  # bootstrap samples: their ends of 95 % move by about a tenth of the interval
 
 
@@ -116,6 +117,11 @@ class Rejects:
     expected: float
     low: float
     high: float
+
+    @property
+    def in_parts(self) -> str:
+        """The number to expect in PARTS good parts, and its interval."""
+        return f"{PARTS * self.expected:.0f} ({CONFIDENCE:.0%}: {PARTS * self.low:.0f} to {PARTS * self.high:.0f})"
 
 
 def rejects(scores: ArrayLike, groups: Sequence[str], at: float) -> Rejects:

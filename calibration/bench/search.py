@@ -59,6 +59,13 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [*table, (f"exponent from {_FITTED_FROM:,} vectors", "-" if slope is None else f"{slope:.2f}", "")]
 
 
+def cut_short(found: Mapping[str, Any], largest: int) -> str:
+    """Say that the pictures gave too few vectors for the banks that were asked for, if so."""
+    measured, asked = [one["vectors"] for one in found["by_bank"]], _up_to(largest)
+    few = f"{len(measured)} of {len(asked)} sizes of bank: the pictures have too few patches for {asked[-1]:,} vectors"
+    return "" if len(measured) == len(asked) else few
+
+
 def chart(found: Mapping[str, Any]) -> bytes:
     """Return a PNG of both."""
     slope = found["exponent"]

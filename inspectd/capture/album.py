@@ -71,4 +71,4 @@ def _stem(name: str) -> str:
     safe = Path(name.replace("/", "_").replace("\0", "_"))
     stem = safe.stem if safe.suffix.lower() in image.SUFFIXES else safe.name
     short = stem.encode(errors="surrogateescape")[:_STEM_BYTES].decode(errors="ignore")
-    return f"_{short}" if short.startswith(".") else short
+    return short if short and not short.startswith(".") else f"_{short}"  # a name that is a dot alone has no stem

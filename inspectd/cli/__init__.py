@@ -22,6 +22,8 @@ def main() -> None:
             raise
         sys.stderr.write("interrupted\n")
         sys.exit(Interrupted.exit_code)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended, and how it did is told: nothing changes that
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

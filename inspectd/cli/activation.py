@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from inspectd.cli import doubts, screen
 from inspectd.cli.options import Places
-from inspectd.errors import BadBundle, BadInput, DaemonError, InspectdError, JournalError
+from inspectd.errors import BadBundle, BadInput, DaemonError, InspectdError, Interrupted, JournalError
 from inspectd.journal import audit
 from inspectd.station.schema import Config
 from inspectd.station.state import Current, StateDir
@@ -93,12 +93,43 @@ def set_mode(where: Places, station: str, mode: str) -> str:
 
 def refused(where: Places, asked: Asked, args: dict[str, str], why: str) -> None:
     """Have the journal keep that something was asked for and could not even be prepared."""
+    with suppress(BadInput, DaemonError, JournalError):  # a daemon answers with the refusal
+        _keep(where, asked, args, why, ok=False)
+
+
+def done(where: Places, what: str, of: tuple[str, str, int], text: str) -> None:
+    """Have the journal keep what was done on disk alone, to a bundle of a station's product; a warning if it cannot."""
+    station, product, number = of
+    try:
+        _keep(where, Asked(what), {"station": station, "product": product, "bundle": str(number)}, text, ok=True)
+    except (BadInput, DaemonError, JournalError) as error:
+        screen.warn(f"not in the journal: {error}")
+
+
+def _keep(where: Places, asked: Asked, args: dict[str, str], text: str, *, ok: bool) -> None:
+    """Write an audit line, through the daemon if one runs."""
     if lock.holder(where.run_dir) is None:
-        with suppress(JournalError):
-            audit.note(where.state, asked.who or user(), asked.what, args, ok=False, text=why)
-        return
-    with suppress(BadInput, DaemonError):  # it answers with the refusal
-        command(where.run_dir, asked.what, {**args, "refused": why}, asked.who)
+        audit.note(where.state, asked.who or user(), asked.what, args, ok, text)
+    else:
+        command(where.run_dir, asked.what, {**args, "done" if ok else "refused": text}, asked.who)
+
+
+def how(station: str, product: str, number: int) -> str:
+    """Return the command that makes a bundle the active one."""
+    return f"inspectd activate {station} {number}{'' if product == 'default' else f' --product {product}'}"
+
+
+@contextmanager
+def written(station: str, product: str, number: int) -> Iterator[None]:
+    """Whatever comes after a bundle was written: say that it is there, and how it becomes active."""
+    there = f"bundle {number} was written"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; {there}, and `inspectd bundle list {station}` tells whether it is active") from None
+    except InspectdError:
+        screen.note(f"{there}, and is not active; once it can be: {how(station, product, number)}")
+        raise
 
 
 def active(state: StateDir, station: str, product: str) -> Current | None:

@@ -154,16 +154,16 @@ def verify(
 @bundle.command("export")
 def export_(
     station: options.StationName, file: File, number: AnyNumber = None, product: options.Product = None,
-    sign: options.Sign = None, config: options.Config = CONFIG, state: options.State = None,
+    sign: options.Sign = None,
+    config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None,
 ) -> None:  # fmt: skip
     """Write a bundle and its backbone graphs into one file, to carry to another machine."""
     from inspectd.vision import parcel
 
-    _, store, of, number = _one(config, state, station, product, number)
-    path = store.bundle(station, of, number)
+    loaded, store, of, number = _one(config, state, station, product, number)
     if sign:
-        options.sign(path, sign)
-    manifest = parcel.pack(path, file)
+        _sign(options.places(config, state, run_dir, loaded.line), (station, of, number), sign)
+    manifest = parcel.pack(store.bundle(station, of, number), file)
     screen.say(f"{file}: bundle {number} ({manifest.fingerprint}) of {station}, {file.stat().st_size / 1e6:.1f} MB")
 
 
@@ -183,27 +183,28 @@ def import_(
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     manifest, number, new = versions.fetch(loaded, where.state, file)
-    of = "" if manifest.product == "default" else f" --product {manifest.product}"
-    here = f"bundle {number} of {manifest.station}{of}"
-    screen.say(f"{here} ({manifest.fingerprint}){'' if new else ', which was here already'}")
+    it = (manifest.station, manifest.product, number)
+    told = f"bundle {number} of {manifest.station}, {manifest.product} ({manifest.fingerprint})"
+    activation.done(where, "import", it, f"{told} came from {file}")
+    screen.say(f"{told}{'' if new else ', which was here already'}")
     if activate:
-        screen.say(activation.activate(loaded, where, manifest.station, manifest.product, number))
+        with activation.written(*it):
+            screen.say(activation.activate(loaded, where, *it))
     else:
-        screen.say(f"not active; to judge by it: inspectd bundle activate {manifest.station} {number}{of}")
+        screen.say(f"not active; to judge by it: {activation.how(*it)}")
 
 
 @bundle.command()
 def sign(
     station: options.StationName, key: PrivateKey, number: AnyNumber = None, product: options.Product = None,
-    config: options.Config = CONFIG, state: options.State = None,
+    config: options.Config = CONFIG, state: options.State = None, run_dir: options.RunDir = None,
 ) -> None:  # fmt: skip
     """Release a bundle by a private key; its fingerprint stays.
 
     A station with `require_signed: true` judges only by bundles that a key of line.yaml's `trusted_keys` has signed.
     """
-    _, store, of, number = _one(config, state, station, product, number)
-    public = options.sign(store.bundle(station, of, number), key)
-    screen.say(f"station {station}: bundle {number} of {of} is signed by {public}")
+    loaded, _, of, number = _one(config, state, station, product, number)
+    screen.say(_sign(options.places(config, state, run_dir, loaded.line), (station, of, number), key))
 
 
 @bundle.command()
@@ -215,6 +216,17 @@ def keygen(file: Key) -> None:
     public = signing.new_key(file)
     screen.say(f"{file}: the private key; keep it from the line, and from everybody who may not release bundles")
     screen.say(f'into line.yaml, under the name of whoever holds it:\ntrusted_keys:\n  {activation.user()}: "{public}"')
+
+
+def _sign(where: options.Places, it: tuple[str, str, int], key: Path) -> str:
+    """Sign a bundle of a station's product; returns what happened."""
+    from inspectd.cli import activation
+
+    station, product, number = it
+    public = options.sign(where.state.bundle(*it), key)
+    told = f"station {station}: bundle {number} of {product} is signed by {public}"
+    activation.done(where, "sign", it, told)
+    return told
 
 
 def _open(config: Path, state: Path | None) -> tuple[Config, StateDir]:

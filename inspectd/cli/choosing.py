@@ -45,7 +45,8 @@ def settle(
             f"To keep these settings without trying again, write into {config.files[station]}:\n{as_yaml(chosen.method)}"
         )
     one = structs.replace(config.stations[station], method=chosen.method)
-    return structs.replace(config, stations=config.stations | {station: one}), dataclasses.replace(asked, choice=chosen.choice)
+    asked = dataclasses.replace(asked, choice=chosen.choice, files=chosen.files)
+    return structs.replace(config, stations=config.stations | {station: one}), asked
 
 
 def show(choice: "Choice") -> None:

@@ -14,6 +14,7 @@ from inspectd.station.fields import Read
 from inspectd.station.schema import Config, Method
 from inspectd.station.state import Current, StateDir
 from inspectd.text import share_of
+from inspectd.vision import shelf
 
 _WORST = 10  # pictures named on the terminal
 _LISTED = {"missed": "bad, but passes", "rejected": "good, but rejected"}
@@ -93,11 +94,13 @@ def figures(result: "CalibrationResult") -> dict[str, Any]:
     return vars(result) | {"directory": str(result.directory), "report": str(result.report)}
 
 
-def show(result: "CalibrationResult") -> None:
+def show(result: "CalibrationResult", state: StateDir, station: str, product: str) -> None:
     """Print what an engineer wants to know before the bundle judges parts: threshold, why, warnings, report."""
     for warning in result.warnings:
         screen.warn(warning)
     screen.say(f"bundle {result.number}, fingerprint {result.fingerprint}")
+    if earlier := [n for n in shelf.same(state, station, product, result.fingerprint) if n != result.number]:
+        screen.note(f"bundle {earlier[0]} has the same fingerprint: nothing that judges has changed since")
     screen.say(f"threshold {result.threshold:.4f} ({result.rule}): {result.how}")
     for sentence in result.summary:
         screen.say(sentence)

@@ -1,6 +1,7 @@
 """Benchmarks on a labelled data set: accuracy and speed, alone and beside anomalib."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,7 @@ Score = Annotated[str | None, option("--score", "NAME", "power_mean, smoothed_ma
 Settings = Annotated[
     list[str] | None, option("--set", "NAME=VALUE", "Any other key of a station file's `method`, again for each: --set sigma=1")
 ]
+Varied = StrEnum("Varied", {"P": "p", "LAYERS": "layers", "SAMPLER": "sampler", "SIZE": "size"})
 _SMALL = {"backbone": "lite0", "layers": "4,10", "input_px": "224"}  # 784 patches of 152 channels: figures of speed rest on it
 PeerPython = Annotated[
     Path, option("--peer-python", "PATH", "Python of an environment with anomalib, torch and torchvision.", dir_okay=False)
@@ -45,7 +47,7 @@ def accuracy(
     json: options.Json = None,
     seeds: Annotated[int, option("--seeds", "N", "Seeds over which figures are averaged.", min=1)] = 1,
     shots: Annotated[str | None, option("--shots", "A,B,…", "Learn from so many good pictures each.")] = None,
-    ablate: Annotated[str | None, option("--ablate", "WHAT", "Vary p, layers, sampler or size.")] = None,
+    ablate: Annotated[Varied | None, option("--ablate", "WHAT", "Vary one setting.")] = None,
     kind: Kind = None,
     backbone: Backbone = None,
     layers: Layers = None,
@@ -69,6 +71,7 @@ def accuracy(
 
     if shots and ablate:
         raise BadInput("expected --shots or --ablate, got both; run them one after the other")
+    counts = _counts(shots)
     method, typed = methods.judging(
         kind, more or (), backbone=backbone, layers=layers, input_px=input_px, bank=bank, sampler=sampler, score=score
     )
@@ -76,7 +79,7 @@ def accuracy(
     with typed.told(), screen.Bars() as bars:
         bench = Bench(data, category, range(seeds), machine, bars)
         if shots or ablate:
-            variants, x = study.variants(method, _counts(shots), ablate, machine.backbones, bench)
+            variants, x = study.variants(method, counts, ablate, machine.backbones, bench)
             points = study.run(bench, variants)
             rows, chart, figures = tables.by_variant(points), study.chart(variants, points, x), study.figures(points)
         else:
@@ -119,6 +122,8 @@ def speed(
         figures = bench.run(one, method, machine, bench.Size(train, rounds, tests, largest), seed, bars)
     show(bench.HEAD, bench.rows(figures), json)
     show(search.HEAD, search.rows(figures["search"]), json)
+    if note := search.cut_short(figures["search"], largest):
+        screen.note(note)
     write(json, figures | about(method, threads, bench.indexed(figures)), search.chart(figures["search"]))
 
 
@@ -147,7 +152,7 @@ def coreset(
     from calibration.bench.taught import only, taught
 
     method, typed = methods.method(more or (), methods.OF_PATCHES, _SMALL, options=False)
-    grid = against.Grid([round(n) for n in _numbers("--vectors", vectors)], _numbers("--shares", shares), rounds, peer_centres)
+    grid = against.Grid([round(n) for n in _numbers("--vectors", vectors)], _shares(shares), rounds, peer_centres)
     machine = _machine(method, typed, config, state, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
@@ -185,7 +190,7 @@ def peers(
     machine = _machine(method, typed, config, state, threads)
     with screen.Bars() as bars, Peer(peer_python) as peer:
         peer.ask("threads", count=threads)
-        one, banks = only(data, category, machine, bars), _numbers("--shares", shares)
+        one, banks = only(data, category, machine, bars), _shares(shares)
         against.check_detectors(one, learnt.extractor(method, machine), train, banks, bars)
         model = taught(one, train, method, machine, 0, bars)
         figures = against.detectors(one, model, banks, rounds, peer, bars)
@@ -236,6 +241,13 @@ def _numbers(name: str, text: str) -> list[float]:
     if not all(0 < number < 1e9 for number in numbers):
         raise BadInput(f"{name}: expected numbers above 0 like 0.01,0.1, got {text}")
     return numbers
+
+
+def _shares(text: str) -> list[float]:
+    shares = _numbers("--shares", text)
+    if max(shares) > 1:
+        raise BadInput(f"--shares: expected shares up to 1 like 0.01,0.1, got {text}")
+    return shares
 
 
 def _counts(text: str | None) -> list[int]:

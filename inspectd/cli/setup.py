@@ -116,10 +116,8 @@ def calibrate(
     A bundle holds all that the station judges by: memory bank, threshold, settings, and a report to read and sign. Take the
     pictures with the station's own camera. Nothing is written if anything goes wrong or Ctrl-C is pressed.
     """
-    from inspectd.cli import choosing, learning
-    from inspectd.cli.activation import activate as switch
+    from inspectd.cli import activation, choosing, learning
     from inspectd.station.load import load
-    from inspectd.vision import shelf
 
     learning.need_extra()
     screen.need_place(json)
@@ -132,18 +130,17 @@ def calibrate(
     if choosing.wanted(loaded, station, auto, budget_ms):
         settled, asked = choosing.settle(loaded, station, product, good, bad, where.state, asked, budget_ms)
     result = learning.calibrate(settled, station, product, good, bad, where.state, asked)
-    if sign:
-        options.sign(result.directory, sign)
-    learning.show(result)
-    if earlier := [n for n in shelf.same(where.state, station, product, result.fingerprint) if n != result.number]:
-        screen.note(f"bundle {earlier[0]} has the same fingerprint: nothing that judges has changed since")
-    if json:
-        screen.write_json(json, learning.figures(result))
-    if no_activate:
-        of = "" if product == "default" else f" --product {product}"
-        screen.say(f"not active; to judge by it: inspectd activate {station} {result.number}{of}")
-    else:
-        screen.say(switch(loaded, where, station, product, result.number))
+    made = (station, product, result.number)
+    with activation.written(*made):
+        signed = f", signed by {options.sign(result.directory, sign)}" if sign else ""
+        activation.done(where, "calibrate", made, f"bundle {result.number} ({result.fingerprint}) was made{signed}")
+        learning.show(result, where.state, station, product)
+        if json:
+            screen.write_json(json, learning.figures(result))
+        if no_activate:
+            screen.say(f"not active; to judge by it: {activation.how(*made)}")
+        else:
+            screen.say(activation.activate(loaded, where, *made))
 
 
 def activate(

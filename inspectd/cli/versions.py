@@ -8,7 +8,7 @@ from pathlib import Path
 from calibration.revised import pages as threshold_pages
 from inspectd import clock, image
 from inspectd.cli import doubts
-from inspectd.cli.activation import ROLLBACK, Asked, activate, active, refused, user
+from inspectd.cli.activation import ROLLBACK, Asked, activate, active, refused, user, written
 from inspectd.cli.options import Places, active_bundle
 from inspectd.errors import BadBundle, BadInput
 from inspectd.journal import pictures
@@ -42,7 +42,8 @@ def rethreshold(
     except (BadInput, BadBundle) as error:
         refused(where, asked, {"station": station, "product": product, **said}, str(error))
         raise
-    told = activate(config, where, station, product, new, asked)
+    with written(station, product, new):
+        told = activate(config, where, station, product, new, asked)
     return f"{told}\nthreshold {value:g}, was {before:g} (bundle {number})"
 
 
@@ -50,7 +51,7 @@ def _revised(
     config: Config, state: StateDir, of: tuple[str, str], parent: Path, value: float, by: tuple[str, str], key: Path | None
 ) -> int:  # fmt: skip
     """Make the revision of a bundle of a station's product, by somebody for a reason; return its number."""
-    with scratch(state) as work:
+    with scratch(state, *state.goals(*of)) as work:
         made = work / "bundle"
         when = clock.utc_text(clock.utc_ns())
         revised = revision.revise(parent, made, value, *by, when)

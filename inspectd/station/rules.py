@@ -122,11 +122,12 @@ def bank_is_a_share(station: Read[Any]) -> None:
             station.document.problem((*key, "bank"), "a share above 0% and up to 100%", bank)
 
 
-def recheck_is_a_share(station: Read[Station]) -> None:
-    """A recheck band given as a share of good parts takes some of them, and not most."""
-    share = station.get("threshold.recheck")
-    if isinstance(share, str) and not 0 < share_of(share) < 0.5:
-        station.document.problem(("threshold", "recheck"), "a share above 0% and below 50%", share)
+def shares_are_of_good_parts(station: Read[Station]) -> None:
+    """A share of the good parts that are rejected, or rechecked, takes some of them, and not most."""
+    for name in ("max_false_reject", "recheck"):
+        share = station.get(f"threshold.{name}")
+        if isinstance(share, str) and share != "best" and not 0 < share_of(share) < 0.5:
+            station.document.problem(("threshold", name), "a share above 0% and below 50%", share)
 
 
 def settings_are_the_methods_own(station: Read[Any]) -> None:
@@ -252,7 +253,7 @@ METHOD_RULES: tuple[MethodRule, ...] = (
 )  # fmt: skip
 STATION_RULES: tuple[StationRule, ...] = (
     name_is_the_files, delivery_fits_deadline, plc_source_needs_plc, group_by_has_one_group, *METHOD_RULES, products_differ,
-    mask_shows_a_part, recheck_is_a_share,
+    mask_shows_a_part, shares_are_of_good_parts,
 )  # fmt: skip
 CAMERA_RULES: tuple[StationRule, ...] = (camera_has_pictures,)
 

@@ -162,11 +162,12 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = None
     max_false_reject: Annotated[
-        Annotated[float, Meta(gt=0, lt=0.5)] | Literal["best"],
-        Meta(description="largest share of good parts rejected, e.g. 0.02; best: the smallest that the pictures support"),
+        Annotated[float, Meta(gt=0, lt=0.5)]
+        | Annotated[str, Meta(pattern=r"^(best|\d{1,3}(\.\d{1,4})?%)$", description="best, or a share like 2%")],
+        Meta(description="largest share of good parts rejected, 0.02 or 2%; best: the smallest that the pictures support"),
     ] = "best"
     recheck: Annotated[
-        Annotated[float, Meta(gt=0, lt=1)] | Annotated[str, Meta(pattern=r"^\d{1,2}(\.\d{1,4})?%$", description="5%")] | None,
+        Annotated[float, Meta(gt=0, lt=1)] | Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,4})?%$", description="5%")] | None,
         Meta(
             description="from here to the threshold parts are UNDECIDED(recheck), for a rework lane: a factor of the threshold "
             "like 0.9, or the largest share of good parts rechecked or rejected like 5%; left out: none"

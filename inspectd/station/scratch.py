@@ -12,35 +12,51 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inspectd.errors import BadInput
+from inspectd.errors import StateError
 from inspectd.station.state import StateDir
 
 _PREFIX = ".work-"
 
 
 @contextmanager
-def scratch(state: StateDir) -> Iterator[Path]:
-    """Lend a directory in the state directory, gone at the end; BadInput if the state directory cannot be written.
+def scratch(state: StateDir, *goals: Path) -> Iterator[Path]:
+    """Lend a directory in the state directory, gone at the end; StateError if the state directory cannot be written.
 
-    What one that was killed has left goes too: nobody holds its lock any more.
+    `goals` are directories, there already or not, that are to take what is made: StateError now if one does not. What one
+    that was killed has left goes too: nobody holds its lock any more.
     """
-    try:
+    with _writing(state.root):
         state.root.mkdir(parents=True, exist_ok=True)
         with alone(state.root):
             for left in state.root.glob(f"{_PREFIX}*"):
                 _remove_left(left)
             folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=state.root)
             held = _lock(Path(folder.name), wait=False)
-    except OSError as error:
-        raise BadInput(
-            f"{state.root}: expected a state directory that can be written, got {error.strerror}; "
-            "check its rights, or give another with --state"
-        ) from error
     try:
         with folder as path:
+            for goal in goals:
+                _try(goal)
             yield Path(path)
     finally:
         os.close(held)
+
+
+def _try(goal: Path) -> None:
+    """Make a directory where there is one already, and remove it: rights alone do not tell whether a disk takes it."""
+    there = next(place for place in (goal, *goal.parents) if place.exists())
+    with _writing(there), tempfile.TemporaryDirectory(prefix=_PREFIX, dir=there):
+        pass
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"{place}: expected a state directory that can be written, got {error.strerror}; "
+            "check its rights and the free space, or give another with --state"
+        ) from error
 
 
 @contextmanager

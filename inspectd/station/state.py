@@ -65,6 +65,10 @@ class StateDir:
         """Directory of one bundle."""
         return self.product(station, product) / "bundles" / str(number)
 
+    def goals(self, station: str, product: str) -> tuple[Path, Path]:
+        """Directories that take a new bundle, and the new `current`."""
+        return self.bundle(station, product, 0).parent, self.product(station, product)
+
     def bundles(self, station: str, product: str = "default") -> list[int]:
         """Numbers of the bundles on disk, oldest first."""
         folder = self.product(station, product) / "bundles"

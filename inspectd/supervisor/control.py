@@ -36,7 +36,9 @@ LIMITS_S = {
     "trigger": 10.0,
     "stop": 2.0,
 }
+_ON_DISK = frozenset({"calibrate", "import", "sign"})  # done by the command line itself: told for the journal alone
 _BY_DISPATCH = frozenset({"activate", "threshold", "product", "mode", "reload"})
+TEXTS = ("done", "refused")  # arguments by which a command is told that needs no more than an audit line: its text
 MODES = ("inspect", "pause")
 _AS_AT_START = "the line runs with its files as they were at its start; if they were changed since, `inspectd reload {station}`"
 _CONNECT_MS = 2000
@@ -139,6 +141,9 @@ class Desk:
             case "stop":
                 self.stop_asked = True
                 self._answer(sender, command, Reply(ok=True, text="stopping"))
+                return
+            case what if what in _ON_DISK:
+                self._answer(sender, command, Reply(ok=True, text=command.args.get("done", "")))
                 return
             case _:
                 result = self._order_for(command)
@@ -262,7 +267,8 @@ class Desk:
     def _answer(self, sender: bytes, command: Command, reply: Reply) -> None:
         """Reply, and put command and outcome into the log and the journal."""
         self._port.send(reply, to=sender)  # an asker that has gone no longer wants to know
-        about = {"who": command.who, "what": command.what, "ok": json.dumps(reply.ok), "text": reply.text}
+        args = {name: value for name, value in command.args.items() if name not in TEXTS}
         if not (reply.ok and command.what in _BY_DISPATCH):
-            self._orders.note(command.args | about)
-        log.get(__name__).info("command", who=command.who, what=command.what, args=command.args, ok=reply.ok, text=reply.text)
+            about = {"who": command.who, "what": command.what, "ok": json.dumps(reply.ok), "text": reply.text}
+            self._orders.note(args | about)
+        log.get(__name__).info("command", who=command.who, what=command.what, args=args, ok=reply.ok, text=reply.text)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct, field
 
-from inspectd.errors import BadBundle
+from inspectd.errors import BadBundle, StateError
 from inspectd.station.schema import Tiling
 from inspectd.station.state import to_disk
 from inspectd.vision.golden import Golden
@@ -182,7 +182,7 @@ def fingerprint(manifest: Manifest) -> str:
 def write(directory: Path, manifest: Manifest, arrays: Mapping[str, Array], golden: Golden) -> Bundle:
     """Write a bundle, whole or not at all, with its `arrays` by role; return it with its fingerprint.
 
-    BadBundle if the directory exists, cannot be written, or something in it could not be read back.
+    BadBundle if the directory exists, or something in it could not be read back; StateError if it cannot be written.
     """
     if directory.exists():
         raise BadBundle(f"{directory}: exists already; a bundle is never changed, write the next number")
@@ -195,7 +195,7 @@ def write(directory: Path, manifest: Manifest, arrays: Mapping[str, Array], gold
         new.rename(directory)
         to_disk(directory.parent)
     except OSError as error:
-        raise BadBundle(f"{directory}: cannot be written: {error}; check the rights and the free space there") from error
+        raise StateError(f"{directory}: cannot be written: {error}; check the rights and the free space there") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return Bundle(directory, sealed, dict(arrays), golden)

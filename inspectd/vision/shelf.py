@@ -13,16 +13,25 @@ from inspectd.vision.bundle import read_manifest
 def put(made: Path, state: StateDir, station: str, product: str) -> int:
     """Move a bundle that was made on the same disk under the product's next number; StateError if that cannot be."""
     with alone(state.root):
-        number = max(state.bundles(station, product), default=0) + 1
-        target = state.bundle(station, product, number)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _to_disk(made)
-            made.rename(target)
-            to_disk(target.parent)
-        except OSError as error:
-            raise StateError(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
+        number = following(state, station, product)
+        place(made, state.bundle(station, product, number))
     return number
+
+
+def following(state: StateDir, station: str, product: str) -> int:
+    """Return the number of the next bundle."""
+    return max(state.bundles(station, product), default=0) + 1
+
+
+def place(made: Path, target: Path) -> None:
+    """Move a bundle that was made on the same disk to its place; StateError if that cannot be."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _to_disk(made)
+        made.rename(target)
+        to_disk(target.parent)
+    except OSError as error:
+        raise StateError(f"{target}: cannot be written: {error.strerror}; check the rights and the free space") from error
 
 
 def same(state: StateDir, station: str, product: str, fingerprint: str) -> list[int]:

@@ -1,6 +1,7 @@
 """A station's settings, found from made parts: the right ones, the same ones again, or an error that says what to do."""
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +131,16 @@ def test_with_few_parts_the_default_is_taken_and_it_is_said_why(tmp_path: Path, 
     found = choose(tmp_path, state, count=12)
     assert (found.method, found.choice) == (Method(), None)
     assert found.note.startswith("settings: expected at least 20 good parts to tell them apart, got 12")
+
+
+def test_the_calibration_learns_from_the_pictures_that_had_a_say(tmp_path: Path, state: StateDir) -> None:
+    """One that arrives while settings are tried is for the next calibration."""
+    options = Options(threads=1)
+    found = choose(tmp_path, state, count=12, options=options)
+    good = good_folder(tmp_path, 12)
+    shutil.copy(good / "0000.png", good / "9999.png")
+    job = auto.accept(parts.config(tmp_path), "lid", "default", None, dataclasses.replace(options, files=found.files))
+    assert [path.name for path in job.listed(good, None).good] == [f"{i:04}.png" for i in range(12)]
 
 
 def test_parts_held_out_for_the_threshold_have_no_say(tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from calibration import memory, threshold
 from calibration.build import CalibrationResult, calibrate
 from calibration.job import Options
 from calibration.progress import Advance, Progress
-from inspectd.errors import BadBundle, BadImage, BadImages, BadInput, ConfigError, Interrupted, NotEnoughPictures
+from inspectd.errors import BadBundle, BadImage, BadImages, ConfigError, Interrupted, NotEnoughPictures, StateError
 from inspectd.station.schema import Config, Roi, Threshold
 from inspectd.station.state import StateDir
 from inspectd.vision import bundle as bundles
@@ -246,7 +246,7 @@ def test_a_failure_while_publishing_leaves_nothing(tmp_path: Path, state: StateD
         return move(self, target)
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(BadBundle, match=r"bundles/1: cannot be written: No space left"):
+    with pytest.raises(StateError, match=r"bundles/1: cannot be written: No space left"):
         run(tmp_path, state)
     assert files(state) == []
 
@@ -292,7 +292,7 @@ def test_too_few_pictures_are_refused(tmp_path: Path, state: StateDir) -> None:
     large = parts.config(tmp_path, method=msgspec.structs.replace(METHOD, bank=5000))
     with pytest.raises(NotEnoughPictures, match="bank of 5,000 vectors"):
         run(tmp_path, state, large)
-    with pytest.raises(NotEnoughPictures, match=r"149 good groups .* they support 0\.25"):
+    with pytest.raises(NotEnoughPictures, match=rf"{tmp_path}/good: expected at least 149 good groups .* they support 0\.25"):
         run(tmp_path, state, parts.config(tmp_path, threshold=Threshold(max_false_reject=0.02)))
     assert files(state) == []
 
@@ -321,7 +321,7 @@ def test_a_state_directory_that_cannot_be_written_is_refused_before_any_work(tmp
     """Its path is named; no stage has begun."""
     (tmp_path / "file").write_text("in the way")
     watch = Watch()
-    with pytest.raises(BadInput, match=r"file.*: expected a state directory that can be written"):
+    with pytest.raises(StateError, match=r"file.*: expected a state directory that can be written"):
         run(tmp_path, StateDir(tmp_path / "file" / "state"), progress=watch)
     assert watch.stages == {}
 

@@ -11,7 +11,7 @@ import pytest
 
 from calibration import build
 from calibration.job import Options
-from inspectd.errors import BadInput, InspectdError
+from inspectd.errors import InspectdError, StateError
 from inspectd.station.state import StateDir
 from tests.calibration import parts
 
@@ -84,5 +84,5 @@ def test_a_state_directory_without_the_right_to_write_is_refused_before_any_work
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(BadInput, match=r"expected a state directory that can be written, got Permission denied; .*--state"):
+    with pytest.raises(StateError, match=r"expected a state directory that can be written, got Permission denied; .*--state"):
         run(tmp_path, state)

@@ -46,7 +46,7 @@ def test_a_rule_that_needs_bad_parts_is_refused_without_them(tmp_path: Path) -> 
     """Whether the station file or the command line asks for it."""
     with pytest.raises(ConfigError, match=r"threshold\.rule: expected bad parts for the rule full_recall, got none"):
         accept(parts.config(tmp_path, threshold=Threshold(rule="full_recall")), "lid", "default", None, Options())
-    with pytest.raises(ConfigError, match="rule f1"):
+    with pytest.raises(BadInput, match=r"^--rule f1: expected pictures of bad parts, got none; give --bad DIR"):
         accept(parts.config(tmp_path), "lid", "default", None, Options(rule="f1"))
     assert accept(parts.config(tmp_path), "lid", "default", tmp_path, Options(rule="f1")).rule == "f1"
 
@@ -87,6 +87,12 @@ def test_a_rate_and_another_rule_typed_together_are_refused(tmp_path: Path) -> N
         accept(parts.config(tmp_path), "lid", "default", tmp_path, Options(rule="f1", max_false_reject=0.02))
 
 
+@pytest.mark.parametrize(("said", "rate"), [("2%", 0.02), (0.03, 0.03), ("best", "best")])
+def test_the_largest_share_of_false_rejects_may_be_said_in_per_cent(said: float | str, rate: object, tmp_path: Path) -> None:
+    config = parts.config(tmp_path, threshold=Threshold(max_false_reject=said))
+    assert accept(config, "lid", "default", None, Options()).rate == rate
+
+
 def test_a_roi_outside_the_picture_is_refused(tmp_path: Path, graph: Path) -> None:
     """One pixel too far is too far; one that just fits is taken."""
     sample = like(tmp_path)
@@ -117,7 +123,7 @@ def test_a_mask_that_is_missing_or_of_another_size_or_all_black_is_refused(tmp_p
     """Each with the file and what was expected."""
     sample = like(tmp_path)
     parts.write(tmp_path, {"small.png": parts.part(0, 32), "black.png": np.zeros((64, 64), np.uint8)})
-    assert "nowhere.png: cannot be read" in refused(parts.config(tmp_path, mask="nowhere.png"), sample, graph)
+    assert "nowhere.png: one that cannot be read" in refused(parts.config(tmp_path, mask="nowhere.png"), sample, graph)
     (tmp_path / "note.png").write_text("hello")
     assert refused(parts.config(tmp_path, mask="note.png"), sample, graph).count("expected") == 1
     told = refused(parts.config(tmp_path, mask="small.png"), sample, graph)

@@ -212,6 +212,12 @@ def test_a_picture_that_changes_while_calibrating_is_refused(tmp_path: Path) -> 
         sample.pixels()
 
 
+def test_a_picture_that_cannot_be_read_is_told_as_one(tmp_path: Path) -> None:
+    """In the words of the list: expected, got."""
+    (problem,) = pictures.read([tmp_path / "gone.png"], "good", None, ignore)[1]
+    assert "gone.png: expected a picture, got one that cannot be read: No such file or directory; check" in str(problem)
+
+
 def test_a_file_name_that_is_no_text_stands_in_names_and_groups_with_escapes(tmp_path: Path) -> None:
     """Names go into manifests and reports, groups are compared with the lots of the line: neither takes lone bytes."""
     grey(tmp_path / os.fsdecode(b"lot-\xff\n.png"))

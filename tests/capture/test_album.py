@@ -28,6 +28,7 @@ AT_END = r"-(\w+)\.png$"
         ("part.12", None, [], "part.12.png"),
         (".hidden.png", None, [], "_.hidden.png"),
         ("a/b.png", None, [], "a_b.png"),
+        (".", None, [], "_.png"),
     ],
 )
 def test_a_picture_keeps_its_name_as_a_png_or_gets_a_number_that_leaves_the_lot_readable(name, group_by, there, kept):

@@ -294,9 +294,11 @@ def test_made_parts_are_written_and_counted(tmp_path: Path) -> None:
         (["--layers", "4;10"], "--layers 4;10: expected a whole number from 0 to 200, got the text '4;10'"),
         (["--input-px", "97"], "--input-px 97: expected a whole number from 64 to 1600, a multiple of 32"),
         (["--score", "mean"], "--score mean: expected one of power_mean, smoothed_max, max, eq7"),
+        (["--shots", "0"], "--shots: expected numbers of good pictures like 1,5,20, got 0"),
+        (["--ablate", "xx"], "'xx' is not one of 'p', 'layers', 'sampler',"),
         ([], "expected a folder train/good"),
     ],
-    ids=["layers", "input_px", "score", "layout"],
+    ids=["layers", "input_px", "score", "shots", "ablate", "layout"],
 )
 def test_a_benchmark_refuses_settings_and_folders_that_cannot_be(line: Path, words: list[str], hint: str) -> None:
     """Before anything is learnt."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from inspectd.errors import StateError
 from inspectd.station.state import StateDir
 from inspectd.vision import bundle
 from tests.cli.typed import inspectd
@@ -310,6 +311,49 @@ def test_a_refused_threshold_stands_in_the_audit_too(state: StateDir) -> None:
     assert all("anna (as " in line and "why=scratches" in line for line in lines)
     assert "which it is already" in lines[-1]
     assert state.bundles("flange") == [1]
+
+
+def test_whatever_makes_or_signs_a_bundle_stands_in_the_audit(state: StateDir, tmp_path: Path) -> None:
+    """Also where nothing becomes active; what cannot be noted is said, and done nevertheless."""
+    public = inspectd("bundle", "keygen", tmp_path / "key").stdout.split('"')[1]
+    good = tmp_path / "parts/train/good"
+    assert inspectd("calibrate", "flange", "--no-auto", "--good", good, "--no-activate").exit_code == 0
+    assert inspectd("bundle", "sign", "flange", 2, "--key", tmp_path / "key").exit_code == 0
+    assert inspectd("bundle", "export", "flange", tmp_path / "b.zip", 1, "--sign", tmp_path / "key").exit_code == 0
+    shutil.rmtree(state.bundle("flange", "default", 1))
+    assert inspectd("bundle", "import", tmp_path / "b.zip").exit_code == 0
+    said = [line.split(",", 4)[2:] for line in audit()]
+    assert [what for what, *_ in said] == ["calibrate", "sign", "sign", "import"], said
+    for (_, *rest), words in zip(said, ("was made", public, public, "b.zip"), strict=True):
+        assert words in " ".join(rest)
+    shutil.rmtree(state.journal)
+    state.journal.write_text("no directory")
+    result = inspectd("bundle", "sign", "flange", 2, "--key", tmp_path / "key")
+    assert (result.exit_code, "not in the journal" in result.stderr) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [(("calibrate", "flange", "--no-auto", "--good", "{good}"), 2), (("threshold", "flange", "{value}"), 2)],
+    ids=["calibrate", "threshold"],
+)
+@pytest.mark.parametrize("how", ["fails", "ctrl-c"])
+def test_a_bundle_that_was_written_and_is_not_active_is_named(
+    state: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: tuple[str, ...], number: int
+) -> None:
+    """The disk fails, or Ctrl-C comes, just after it: who waited for it knows that it is there."""
+
+    def fail(*_: object) -> None:
+        raise StateError("current: cannot be written") if how == "fails" else KeyboardInterrupt
+
+    value = f"{threshold(state) * 1.002}"
+    more = ("--who", "anna", "--why", "x") if words[0] == "threshold" else ()
+    monkeypatch.setattr(StateDir, "write_current", fail)
+    result = inspectd(*(word.format(good=tmp_path / "parts/train/good", value=value) for word in words), *more)
+    assert result.exit_code == (1 if how == "fails" else 130)
+    assert f"bundle {number} was written" in result.stderr
+    assert ("inspectd activate flange 2" if how == "fails" else "bundle list flange") in result.stderr
+    assert state.bundles("flange") == [1, number]
 
 
 def test_a_key_that_cannot_sign_is_refused_before_any_work(state: StateDir, tmp_path: Path) -> None:

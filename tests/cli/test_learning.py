@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from inspectd.cli import learning
+from inspectd.station.state import StateDir
 
 
 def test_wrong_verdicts_are_printed_with_their_scores_and_long_lists_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +45,7 @@ def test_the_time_of_every_stage_is_printed(capsys: pytest.CaptureFixture[str], 
         summary=["more would help"],
         report="r",
     )
-    learning.show(result)
+    learning.show(result, StateDir(tmp_path), "lid", "default")
     said = capsys.readouterr().out.splitlines()
     assert "time: pictures 0.3 s, patch vectors 12.0 s" in said
     assert "more would help" in said

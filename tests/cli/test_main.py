@@ -37,6 +37,14 @@ def test_ctrl_c_while_modules_load_is_one_line_and_130(body: str) -> None:
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
+def test_ctrl_c_after_the_end_does_not_change_how_it_ended() -> None:
+    """The last libraries are still being taken down; what was asked for is done."""
+    script = "import atexit, os, sys; atexit.register(os.kill, os.getpid(), 2); sys.argv[1:] = ['--version']\n"
+    script += "from inspectd.cli import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_module_that_is_missing_is_not_taken_for_ctrl_c() -> None:
     """Nobody pressed it: the error is told whole."""
     done = run('raise ImportError("no module of that name")')

@@ -150,6 +150,19 @@ MISTAKES = {
     "a recheck band of nothing": (with_line("threshold", "{recheck: 0%}"), 6, "threshold.recheck", "above 0% and below 50%"),
     "a recheck band of most": (with_line("threshold", "{recheck: 60%}"), 6, "threshold.recheck", "above 0% and below 50%"),
     "a recheck band above": (with_line("threshold", "{recheck: 1.1}"), 6, "threshold.recheck", "text (5%)"),
+    "a recheck band of more than all": (
+        with_line("threshold", "{recheck: 150%}"),
+        6,
+        "threshold.recheck",
+        "below 50%, got 150%",
+    ),
+    "rejects of nothing": (with_line("threshold", "{max_false_reject: 0%}"), 6, "threshold.max_false_reject", "above 0%"),
+    "rejects of twice all": (
+        with_line("threshold", "{max_false_reject: 2}"),
+        6,
+        "threshold.max_false_reject",
+        "(a share is written 10%)",
+    ),
     "a setting of another method": (with_line("method", "{kind: padim, bank: 500}"), 6, "method.bank", "a setting of padim"),
     "settings of none": (with_line("method", "{retrieve: 5}"), 6, "method.retrieve", "a setting of patchcore"),
     "a search of another method": (

@@ -193,6 +193,14 @@ def test_a_threshold_that_could_not_be_made_is_told_for_the_journal_alone(office
     assert (note["ok"], note["why"], note["text"]) == ("false", "x", "would reject a good part")
 
 
+@pytest.mark.parametrize("what", ["calibrate", "import", "sign"])
+def test_what_the_command_line_did_on_disk_is_told_for_the_journal_alone(office: Office, what: str) -> None:
+    office.command(what, station="cell", bundle="2", done="bundle 2 is there")
+    assert (office.reply().ok, len(office.desk._open)) == (True, 0)
+    (note,) = office.notes()
+    assert note == {"who": "anna", "what": what, "station": "cell", "bundle": "2", "ok": "true", "text": "bundle 2 is there"}
+
+
 def test_a_child_that_does_not_answer_costs_the_command_and_not_the_desk(office: Office) -> None:
     office.command("trigger", station="cell")
     order = office.order("ingestd-cell")

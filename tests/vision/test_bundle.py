@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from inspectd.errors import BadBundle
+from inspectd.errors import BadBundle, StateError
 from inspectd.vision import bundle
 from inspectd.vision.bundle import FoundThreshold, fingerprint
 from tests.vision import make
@@ -73,7 +73,7 @@ class TestWrite:
 
     def test_a_directory_that_cannot_be_made_is_named(self, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(BadBundle, match="bundles/1: cannot be written"):
+        with pytest.raises(StateError, match="bundles/1: cannot be written"):
             bundle.write(tmp_path / "file" / "bundles" / "1", make.manifest(), make.arrays(), make.golden())
 
     def test_a_write_that_breaks_off_leaves_nothing(self, target, monkeypatch):
@@ -81,7 +81,7 @@ class TestWrite:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(BadBundle, match="No space left"):
+        with pytest.raises(StateError, match="No space left"):
             bundle.write(target, make.manifest(), make.arrays(), make.golden())
         assert list(target.parent.iterdir()) == []
 

@@ -29,8 +29,6 @@ def test_each_ablation_changes_its_own_setting_alone(bench: Bench, tmp_path: Pat
         assert len({variant.method for variant in variants}) == len(variants) > 1
         for variant in variants:
             assert {key for key in METHOD.__struct_fields__ if getattr(variant.method, key) != getattr(METHOD, key)} <= fields
-    with pytest.raises(BadInput, match="expected one of p, layers, sampler, size, got stride"):
-        study.variants(METHOD, (), "stride", tmp_path, bench)
     with pytest.raises(BadInput, match="expected a single method, got 2 members"):
         study.variants(Ensemble((Weighted(), Weighted(patch=5))), (), "p", tmp_path, bench)
 
