@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import build
+from calibration import build, grid
 from calibration.job import Options
 from inspectd import image
+from inspectd.cli.choosing import as_yaml
 from inspectd.demo import parts
 from inspectd.station import load
 from inspectd.station.state import StateDir
@@ -55,7 +56,7 @@ class Told:
 
 def calibrate(work: Path, threads: int) -> None:
     """Calibrate; for a process of its own, whose peak is then that of the calibration."""
-    config, state = load.load(work / "stations"), StateDir(work / "state")
+    config, state = load.load(work / "stations", cameras=False), StateDir(work / "state")
     result = build.calibrate(config, "flange", "default", work / "good", None, state, Options(threads=threads), Told())
     pictures = sum(1 for _ in (work / "good").iterdir())
     print(f"{'stage':<24}{'seconds':>9}{'ms a picture':>14}")
@@ -71,6 +72,7 @@ def main() -> None:
     asked.add_argument("--pictures", type=int, default=20_000)
     asked.add_argument("--threads", type=int, default=2)
     asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--team", action="store_true", help="by the settings that --auto prefers, instead of the default")
     asked.add_argument("--dir", type=Path, help="where everything lies meanwhile (default: a temporary directory)")
     asked.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     given = asked.parse_args()
@@ -80,8 +82,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.dir) as name:
         work = Path(name)
         (work / "stations").mkdir()
+        method = as_yaml(grid.together(grid.settings((SIDE, SIDE))[0] if given.team else (grid.DEFAULT,)))
         (work / "stations/flange.yaml").write_text(
-            "station: flange\ncamera: {kind: folder, path: ../good}\ndeadline_ms: 200\n", encoding="utf-8"
+            f"station: flange\ncamera: {{kind: folder, path: ../good}}\ndeadline_ms: 200\n{method}\n", encoding="utf-8"
         )
         start = time.monotonic()
         make(work / "good", given.pictures, given.seed)

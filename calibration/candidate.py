@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from calibration import coreset, fitting, memory, parallel
 from calibration.contest import Answers
 from calibration.exam import Defect, Exam
-from calibration.features import F32, Extractor
+from calibration.features import BATCH, F32, Extractor
 from calibration.pictures import Sample
 from calibration.progress import Advance
 from inspectd.station import schema
@@ -24,7 +24,6 @@ Thing = TypeVar("Thing")
 
 DRAWN, BANK = 60_000, 6_000  # patches drawn, and those of them in the bank: every setting has as many
 WAYS: tuple[dict[str, float], ...] = ({}, {"sigma": 1.0})  # to sum up distances: the setting's own, and smoother
-_BATCH = 2  # pictures in one forward pass: at 640 pixels the activations of one take 100 MB
 
 
 @dataclass
@@ -112,4 +111,4 @@ def _painted(sees: Extractor, exam: Exam, defect: Defect) -> U8:
 
 
 def _batches(things: Sequence[Thing]) -> list[Sequence[Thing]]:
-    return [things[start : start + _BATCH] for start in range(0, len(things), _BATCH)]
+    return [things[start : start + BATCH] for start in range(0, len(things), BATCH)]

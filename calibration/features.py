@@ -25,7 +25,8 @@ F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
-BATCH = 8  # pictures in one forward pass; more gave nothing on two cores
+BATCH = 8  # pictures read and judged together
+_PIXELS = 640 * 640  # of inputs in one forward pass: each thread has its own, whose activations take 100 MB; more is no faster
 MEMORY = 512 << 20  # bytes of patch vectors kept in memory: 1,100 pictures of 784 x 152; each thread may copy most of them
 DRAWN = 100_000  # patch vectors, about, of a sample
 
@@ -56,7 +57,7 @@ class Extractor:
     def vectors(self, pictures: Iterable[U8]) -> F32:
         """Patch vectors float32 [B,h,w,d] of B pictures as ingest sends them."""
         inputs = np.concatenate([self.view(pixels.shape[:2]).prepare(pixels) for pixels in pictures])
-        return self.lens.gather(forward.run([(self.backbone, inputs)])[0])
+        return self.lens.gather(forward.run([(self.backbone, inputs)], self.at_once)[0])
 
     def see(self, samples: Sequence[Sample]) -> F32:
         """Read pictures; their patch vectors [B,h,w,d]."""
@@ -73,6 +74,11 @@ class Extractor:
         if (height, width) not in self._views:
             self._views[height, width] = View(self.lens, (height, width), self.mask)
         return self._views[height, width]
+
+    @property
+    def at_once(self) -> int:
+        """How many inputs, pictures or tiles, take one forward pass."""
+        return max(1, _PIXELS // (self.input_px[0] * self.input_px[1]))
 
     @property
     def grid(self) -> tuple[int, int]:

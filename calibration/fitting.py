@@ -81,8 +81,11 @@ def score(one: Method, read: Callable[[Indices], F32], pictures: Indices, thread
 
 
 def in_order(parts: list[Judged]) -> Judged:
-    """Put the parts of what was said together, by picture."""
-    pictures = np.concatenate([part.pictures for part in parts])
-    order = np.argsort(pictures)
-    distances, scores = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("distances", "scores"))
-    return Judged(pictures[order], distances, scores)
+    """Put the parts of what was said together, by picture; the parts lose theirs."""
+    pictures = np.sort(np.concatenate([part.pictures for part in parts]))
+    distances, scores = np.empty((len(pictures), *parts[0].distances.shape[1:]), np.float32), np.empty(len(pictures))
+    while parts:  # one after the other, so that the distances of all pictures are held once and not three times
+        part = parts.pop()
+        places = np.searchsorted(pictures, part.pictures)
+        distances[places], scores[places] = part.distances, part.scores
+    return Judged(pictures, distances, scores)

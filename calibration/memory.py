@@ -18,9 +18,9 @@ from calibration.progress import Progress
 from inspectd.errors import BadInput, ConfigError, Problem, StateError
 from inspectd.station.document import Key
 from inspectd.station.schema import Method
-from inspectd.vision import forward
+from inspectd.vision import likeness
 
-_FLOAT = 4
+_FLOAT, _WIDE = 4, 8
 _LIBRARIES = 150 << 20  # what matplotlib and others take that come later, and the report
 _ACTIVATIONS = 250  # bytes for each pixel of a batch in the backbone: lite0 160 measured, wider networks more
 PER_VECTOR = 28  # bytes of greedy selection's own numbers for each vector, and of their order
@@ -63,8 +63,7 @@ def check(
     into `folder` either.
     """
     free, problems, on_disk, threads = available(), list[Problem](), 0, max(one.threads for one in extractors)
-    taken, besides = resident(), beside(extractors, pictures, threads)
-    total, spare = taken + besides, free - besides
+    taken, spare, most = resident(), free - beside(extractors, pictures, threads), 0
     for extractor, (key, method) in zip(extractors, asked.methods, strict=True):
         vectors = kept(pictures, extractor)
         streamed = vectors > MEMORY // len(extractors)
@@ -75,12 +74,12 @@ def check(
             return (fitting or needed)(one, size)
 
         on_disk += vectors - held
-        total += held + needs(method)
+        most = max(most, taken + free - spare + held + needs(method))
         if held + needs(method) > spare:
             problems.append(asked.problem(*_too_large(key, method, needs, spare - held, free)))
         else:
-            spare -= held + needs(method)
-    _tell(total, taken, free, progress)
+            spare -= held + remaining(method, size)
+    _tell(most, taken, free, progress)
     if problems:
         raise ConfigError(problems)
     if on_disk:
@@ -142,24 +141,47 @@ def needed(method: Method, size: Size) -> int:
             return threads * 2 * pictures * patches * channels * _FLOAT  # as they are gathered, and as they are judged by
 
 
+def remaining(method: Method, size: Size) -> int:
+    """Bytes that stay taken once a method has learnt, beside patch vectors in memory: what it judges by, and samples."""
+    pictures, patches, channels, _, streamed = size
+    match method.kind:
+        case "patchcore":
+            row, count = channels * _FLOAT, bank.size(method, pictures * patches)
+            drawn = bank.candidates(method, pictures * patches) * row
+            return 3 * count * row + drawn + (_coresets(count, size) if streamed and method.sampler == "greedy" else 0)
+        case "padim":
+            return patches * min(method.channels, channels) ** 2 * _FLOAT
+        case "spade":
+            return pictures * patches * channels * _FLOAT
+
+
 def _streamed(count: int, size: Size, chosen: int) -> int:
     """Bytes taken by coresets of the shares, while they are made or while banks are chosen from them."""
-    row, share = size.channels * _FLOAT, -(-size.pictures * size.patches // (_SHARES - 1))  # a hold-out has one less
+    row, share = size.channels * _FLOAT, _share(size)
     chunk = min(stream.chunk(count), share) * (row + PER_VECTOR)
-    coresets = _SHARES * min(count, share) * row
     making = (2 + stream.levels(share, count)) * chunk  # a chunk a level, merged, and a scaled copy
+    coresets = _coresets(count, size)
     return coresets + size.threads * max(making, 2 * coresets + chosen)
 
 
+def _coresets(count: int, size: Size) -> int:
+    return _SHARES * min(count, _share(size)) * size.channels * _FLOAT
+
+
+def _share(size: Size) -> int:
+    return -(-size.pictures * size.patches // (_SHARES - 1))  # patches of one; a hold-out has one less
+
+
 def beside(extractors: Sequence[Extractor], pictures: int, threads: int) -> int:
-    """Bytes taken beside what methods need: libraries, pictures in the backbones, and distances of all pictures."""
-    distances = sum(3 * pictures * one.grid[0] * one.grid[1] * _FLOAT for one in extractors)  # by fold, together, in order
-    return _LIBRARIES + distances + threads * max(map(_batch, extractors))
+    """Bytes taken beside what methods need: libraries, pictures in the backbones, and what is known of each picture."""
+    distances = [pictures * one.grid[0] * one.grid[1] * _FLOAT for one in extractors]
+    sums = [pictures * (2 * _WIDE * one.backbone.channels + likeness.SIDE**2) for one in extractors]
+    return _LIBRARIES + sum(distances) + max(distances) + sum(sums) + threads * max(map(_batch, extractors))
 
 
 def _batch(one: Extractor) -> int:
     """Bytes of a batch of pictures in the backbone, and of its patch vectors as they come, laid together, and sampled."""
-    inputs = min(forward.LARGEST, BATCH * one.lens.tiles[0] * one.lens.tiles[1])
+    inputs = min(one.at_once, BATCH * one.lens.tiles[0] * one.lens.tiles[1])
     return inputs * one.input_px[0] * one.input_px[1] * _ACTIVATIONS + 3 * kept(BATCH, one)
 
 

@@ -136,10 +136,13 @@ def test_methods_without_a_bank_say_what_takes_less(
 
 
 def test_several_members_share_the_memory(extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that would fit alone does not fit beside another."""
+    """One that would fit alone does not fit beside what stays of another: patch vectors and what it judges by."""
     monkeypatch.setattr(Job, "methods", property(lambda _self: [(("method", "members", str(i)), METHOD) for i in range(2)]))
-    one = memory.needed(METHOD, Size(100, extractor.patches, 152, 1)) + 100 * 64 * 152 * 4
-    monkeypatch.setattr(memory, "available", lambda: int(1.5 * one) + memory.beside([extractor] * 2, 100, 1))
+    size, vectors = Size(100, extractor.patches, 152, 1), 100 * 64 * 152 * 4
+    both = vectors + memory.remaining(METHOD, size) + vectors + memory.needed(METHOD, size)
+    monkeypatch.setattr(memory, "available", lambda: both + memory.beside([extractor] * 2, 100, 1))
+    memory.check(asked(tmp_path), [extractor, extractor], 100, tmp_path, Watch())
+    monkeypatch.setattr(memory, "available", lambda: both - 3_000_000 + memory.beside([extractor] * 2, 100, 1))
     with pytest.raises(ConfigError) as caught:
         memory.check(asked(tmp_path), [extractor, extractor], 100, tmp_path, Watch())
     assert [problem.key for problem in caught.value.problems] == ["method.members.1.input_px"]

@@ -31,10 +31,9 @@ def test_each_input_gets_its_own_maps_in_the_order_asked_for():
     assert other.batches == [(2, 32, 32, 3)]
 
 
-def test_a_pass_is_bounded_whatever_is_asked(monkeypatch):
-    monkeypatch.setattr(forward, "LARGEST", 4)
+def test_a_pass_is_bounded_whatever_is_asked():
     graph = Counting("a")
-    maps = forward.run([(graph, levels(*range(7))), (graph, levels(7, 8))])
+    maps = forward.run([(graph, levels(*range(7))), (graph, levels(7, 8))], largest=4)
     assert np.concatenate(maps)[:, 0, 0, 0].tolist() == list(range(9))
     assert [shape[0] for shape in graph.batches] == [4, 4, 1]
 
