@@ -1,5 +1,6 @@
 """One pass over the pictures gives the vectors, the sample and the standard of any subset of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,12 @@ def test_vectors_are_those_of_the_backbone_in_the_order_asked_for(extractor: Ext
     vectors = found.vectors(asked)
     assert np.array_equal(vectors[0], all_vectors(found)[7])
     np.testing.assert_allclose(vectors, extractor.vectors(parts.part(i) for i in asked), rtol=1e-3, atol=1e-3)
+
+
+def test_many_small_inputs_take_one_pass_and_large_ones_a_pass_each(extractor: Extractor) -> None:
+    """So that what a pass holds is bounded by their pixels; vectors are the same."""
+    sides = {side: replace(extractor, input_px=(side, side)).at_once for side in (64, 320, 640, 1600)}
+    assert sides == {64: 100, 320: 4, 640: 1, 1600: 1}
 
 
 def test_mean_and_scale_of_any_subset_are_those_of_its_patches(extractor: Extractor, folder: Path) -> None:

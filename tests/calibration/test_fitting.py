@@ -8,6 +8,7 @@ import pytest
 
 from calibration import fitting, threshold
 from calibration.features import Extractor, Features
+from calibration.fitting import Judged
 from inspectd.errors import NotEnoughPictures
 from inspectd.station.schema import Method
 from tests.calibration import parts
@@ -50,6 +51,17 @@ def test_no_pictures_have_no_scores(extractor: Extractor, features: Features) ->
     judge = fitting.judge(fitted, METHOD, extractor)
     nothing = fitting.score(judge, features.vectors, np.arange(0), 1, lambda _done: None)
     assert len(nothing.scores) == len(nothing.pictures) == len(nothing.distances) == 0
+
+
+def test_what_was_said_of_parts_of_the_pictures_is_put_together_by_picture() -> None:
+    """Distances and scores go with their pictures, however those were dealt."""
+    dealt = [np.array([4, 1]), np.array([0, 3, 2])]
+    parts_ = [Judged(some, np.float32(some)[:, None, None] * np.ones((1, 2, 3), np.float32), some / 2) for some in dealt]
+    whole = fitting.in_order(parts_)
+    assert whole.pictures.tolist() == [0, 1, 2, 3, 4]
+    assert whole.scores.tolist() == [0, 0.5, 1, 1.5, 2]
+    assert whole.distances.shape == (5, 2, 3)
+    assert (whole.distances == np.arange(5)[:, None, None]).all()
 
 
 def test_the_sampler_is_the_one_asked_for(features: Features) -> None:
