@@ -8,6 +8,7 @@ leave, and who wins.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from msgspec import structs
 
 from calibration import exam, graphs, grid, latency, memory, pictures, race
 from calibration.candidate import Candidate
-from calibration.choice import Choice
+from calibration.choice import Choice, Fate, Tried
 from calibration.features import Extractor
 from calibration.job import Job, Options, accept
 from calibration.pictures import Files, Sample
@@ -80,7 +81,7 @@ def choose(  # noqa: PLR0913, PLR0917 (as build.calibrate)
                 told = f"settings: expected at least {FEWEST} good parts to tell them apart, got {groups}; the default is taken"
                 return Chosen(grid.DEFAULT, None, files, told)
             entrants = _entrants(job, usable[0], state.backbones, work)
-            method, choice = _among(entrants, job, usable, found.bad, limit, progress)
+            method, choice = _among(entrants, job, usable, found.bad, limit, work, progress)
             return Chosen(method, choice, files)
     except KeyboardInterrupt:
         raise Interrupted("the choice of settings stopped; nothing was written") from None
@@ -118,16 +119,17 @@ def _open(job: Job, like: Sample, graph: Path, threads: int) -> Extractor:
 
 def _among(
     entrants: Sequence[Team[Candidate]], job: Job, good: Sequence[Sample], bad: Sequence[Sample], limit: float,
-    progress: Progress,
+    folder: Path, progress: Progress,
 ) -> tuple[Ensemble | Method, Choice]:  # fmt: skip
-    """Measure what each setting takes, and let those within the budget race."""
+    """Measure what each setting takes, and let those race that are within the budget and can be calibrated in `folder`."""
     inside, over = _by_budget(_timed(entrants, good, job.options.threads, limit, progress), limit)
+    inside, large = _by_room(inside, job, len(good), folder)
     seen = inside[0][0].members[0].open(1).cut(good[0].pixels()).shape
     asked = exam.deal(good, bad, min(seen[:2]), job.station.seed)
     settings, ms = zip(*inside, strict=True)
     _tell(inside, len(entrants), asked, limit, progress)
     result = race.run(settings, ms, asked, progress)
-    return result.method, race.told(result, ms, [(one.variants[0], took) for one, took in over], limit)
+    return result.method, race.told(result, ms, [*_left_out(over, "over budget"), *_left_out(large, "no room")], limit)
 
 
 def _tell(inside: Sequence[_Timed], tried: int, asked: exam.Exam, limit: float, progress: Progress) -> None:
@@ -166,3 +168,23 @@ def _by_budget(timed: Sequence[_Timed], limit: float) -> tuple[list[_Timed], lis
             f"({grid.described(one.variants[0])}), got {limit:g} ms; give a larger --budget-ms, or a larger deadline_ms"
         )
     return inside, [pair for pair in timed if pair[1] > limit]
+
+
+def _by_room(timed: Sequence[_Timed], job: Job, pictures: int, folder: Path) -> tuple[list[_Timed], list[_Timed]]:
+    """Part the settings into those for which memory and disk suffice to learn from all pictures, and the others.
+
+    Where they suffice for none, all stay: the calibration tells what is wanting.
+    """
+
+    def has_room(team: Team[Candidate]) -> bool:
+        of_it = dataclasses.replace(job, station=structs.replace(job.station, method=team.variants[0]))
+        return memory.fits(of_it, [one.open(1) for one in team.members], pictures, folder)
+
+    room = [has_room(team) for team, _ in timed]
+    if not any(room):
+        return list(timed), []
+    return list(itertools.compress(timed, room)), [pair for pair, fits in zip(timed, room, strict=True) if not fits]
+
+
+def _left_out(timed: Sequence[_Timed], fate: Fate) -> list[Tried]:
+    return [Tried(grid.described(one.variants[0]), None, None, None, ms, fate) for one, ms in timed]

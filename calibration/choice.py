@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Fate = Literal["chosen", "kept", "pruned", "over budget"]
+Fate = Literal["chosen", "kept", "pruned", "over budget", "no room"]  # of memory or disk, to calibrate with so many pictures
 
 
 @dataclass(frozen=True)

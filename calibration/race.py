@@ -76,14 +76,12 @@ def _standing(entrant: Team[S], exam: Exam, rounds: int, draws: Draws, advance: 
     return Standing(entrant.variants[best], found[best])
 
 
-def told(result: Result, ms: Sequence[float], over: Sequence[tuple[Ensemble | Method, float]], budget_ms: float) -> Choice:
-    """Put down what was tried, the best first, and how sure the choice is; `over` were too slow to be tried."""
+def told(result: Result, ms: Sequence[float], left_out: Sequence[Tried], budget_ms: float) -> Choice:
+    """Put down what was tried, the best first, and how sure the choice is; others were left out before."""
     rows = [_row(result, i, ms[i]) for i in range(len(ms))]
     rows.sort(key=lambda row: (row.fate == "pruned", -(row.score or 0)))
-    slow = [Tried(described(one), None, None, None, took, "over budget") for one, took in over]
-    slow.sort(key=lambda row: row.ms)
     known = _KNOWN.format(bad=result.bad, share=contest.share(result.bad)) if result.bad else ""
-    return Choice([*rows, *slow], budget_ms, _SCORE.format(known=known), _sure(result))
+    return Choice([*rows, *sorted(left_out, key=lambda row: row.ms)], budget_ms, _SCORE.format(known=known), _sure(result))
 
 
 def _row(result: Result, i: int, ms: float) -> Tried:

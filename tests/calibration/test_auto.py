@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from calibration import auto, grid, latency
+from calibration import auto, grid, latency, memory
 from calibration.auto import Chosen
 from calibration.build import calibrate
 from calibration.job import Options
@@ -70,7 +70,7 @@ def test_where_defects_may_be_tiny_the_setting_that_sees_them_wins(alone: Chosen
     assert found.choice.tried[0].score > found.choice.tried[1].score + 0.05
     assert list(state.root.rglob("*")) == []
     assert all(total == done for total, done in watch.stages.values())
-    assert found == alone
+    assert (found.method, found.choice) == (alone.method, alone.choice)
 
 
 def test_what_is_over_the_budget_is_not_even_tried(tmp_path: Path, state: StateDir) -> None:
@@ -81,6 +81,19 @@ def test_what_is_over_the_budget_is_not_even_tried(tmp_path: Path, state: StateD
     assert found.choice is not None
     assert [(one.fate, one.score is None) for one in found.choice.tried] == [("chosen", False), ("over budget", True)]
     assert "settings: 1 of 1" in watch.stages
+
+
+def test_what_could_not_be_calibrated_for_want_of_memory_or_disk_is_not_chosen(
+    tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it is within the budget; where there is room for none, the calibration says what is wanting."""
+    monkeypatch.setattr(memory, "fits", lambda asked, *_: asked.methods[0][1] == COARSE)
+    found = choose(tmp_path, state)
+    assert replace(found.method, sigma=COARSE.sigma) == COARSE
+    assert found.choice is not None
+    assert [(one.fate, one.score is None) for one in found.choice.tried] == [("chosen", False), ("no room", True)]
+    monkeypatch.setattr(memory, "fits", lambda *_: False)
+    assert replace(choose(tmp_path, state).method, sigma=FINE.sigma) == FINE
 
 
 def test_a_team_takes_what_its_members_take_and_is_taken_where_it_is_preferred(

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from calibration import race
+from calibration.choice import Tried
 from calibration.contest import Answers
 from calibration.exam import OPACITIES, Defect, Exam
 from calibration.pictures import Sample
@@ -89,14 +90,17 @@ def test_the_table_names_everything_that_was_tried_and_what_came_of_it() -> None
     """The best first, those that left behind them, those over the budget last, without scores."""
     entrants = [Made(0.5), Made(2.0, input_px=448), Made(0.3, input_px=320)]
     result = race.run(alone(entrants), [20, 40, 30], exam(), Watch())
-    over = [(Method(input_px=640), 200.0), (Method(input_px=512), 150.0)]
+    over = [
+        Tried("lite2 at 640", None, None, None, 200, "over budget"),
+        Tried("lite2 at 512", None, None, None, 150, "no room"),
+    ]
     choice = race.told(result, [20, 40, 30], over, 100)
     assert [(one.settings, one.ms, one.fate) for one in choice.tried] == [
         ("lite2, layers 10 and 14, 448 x 448 px", 40, "chosen"),
         ("lite2, layers 10 and 14, 224 x 224 px", 20, "kept"),
         ("lite2, layers 10 and 14, 320 x 320 px", 30, "pruned"),
-        ("lite2, layers 10 and 14, 512 x 512 px", 150, "over budget"),
-        ("lite2, layers 10 and 14, 640 x 640 px", 200, "over budget"),
+        ("lite2 at 512", 150, "no room"),
+        ("lite2 at 640", 200, "over budget"),
     ]
     scored = choice.tried[0]
     assert scored.low < scored.score < scored.high
