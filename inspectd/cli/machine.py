@@ -125,6 +125,7 @@ def stations_without_bundle(config: Config, state: StateDir) -> tuple[list[str],
                 else:
                     path = state.bundle(name, product, current.bundle)
                     manifest = verify(path)
+                    fits.need_same(manifest, current.fingerprint, current.threshold, path)
                     fits.need_fit(manifest, config, name)
                     missing += [f"station {name}, product {product}: {doubt}" for doubt in doubts.of(path, manifest)]
             except BadBundle as error:

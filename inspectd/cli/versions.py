@@ -77,6 +77,9 @@ def verify(config: Config, state: StateDir, station: str, product: str, number: 
     """Compare every file with its checksum, the manifest with its fingerprint, and score the golden pictures anew."""
     path = state.bundle(station, product, number)
     manifest = bundle.verify(path)
+    current = state.read_current(station, product)
+    if current and current.bundle == number:
+        fits.need_same(manifest, current.fingerprint, current.threshold, path)
     reports.check(path, manifest)
     doubts.need_true_signature(manifest)
     _prove(config, path, state.backbones)

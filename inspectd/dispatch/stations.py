@@ -100,7 +100,8 @@ class Stations:
                 wanted += station.pending.currents.items()
             for product, current in wanted:
                 path = self._state.bundle(name, product, current.bundle)
-                refs.append(BundleRef(name, product, current.fingerprint, str(path), self._attempts[current.fingerprint]))
+                attempt = self._attempts[current.fingerprint]
+                refs.append(BundleRef(name, product, current.fingerprint, str(path), current.threshold, attempt))
         return refs
 
     def begin(self, order: Order) -> str:

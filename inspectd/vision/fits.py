@@ -30,6 +30,18 @@ def need_fit(manifest: Manifest, config: Config, station: str) -> None:
         signing.need_signature(manifest, config, station)
 
 
+def need_same(manifest: Manifest, fingerprint: str, threshold: float, path: Path | str) -> None:
+    """BadBundle unless the bundle at a path has the fingerprint and the threshold that its product's `current` names.
+
+    The line compares scores with the threshold named there, which nobody signed: it must be the bundle's own.
+    """
+    expected, got = (f"fingerprint {one} with threshold {at!r}" for one, at in (
+        (fingerprint, threshold), (manifest.fingerprint, manifest.threshold)
+    ))  # fmt: skip
+    if expected != got:
+        raise BadBundle(f"{path}: expected {expected}, as its product's `current` says, got {got}; activate a bundle again")
+
+
 def misfits(picture: PictureSpec, station: Station, file: Path) -> Iterator[Problem]:
     """Yield what the station file, or the mask that it names, says otherwise than it did at calibration."""
     expected, got = _area(picture.roi, picture), _area(_roi(station), picture)

@@ -106,6 +106,7 @@ class BundleRef(msgspec.Struct, frozen=True):
     product: str
     fingerprint: str
     path: str
+    threshold: float  # with which dispatch compares its scores
     attempt: int = 0  # counts activations: a bundle that was refused is tried again when somebody asks for it again
 
 

@@ -65,8 +65,7 @@ class Loader:
         try:
             threads, device = self._workers.threads, self._workers.device
             detector = Detector.open(Path(ref.path), threads, self._backbones, device=device)
-            if detector.fingerprint != ref.fingerprint:
-                return Loaded(ref, None, f"{ref.path}: expected fingerprint {ref.fingerprint}, got {detector.fingerprint}", {})
+            fits.need_same(detector.manifest, ref.fingerprint, ref.threshold, ref.path)
             fits.need_fit(detector.manifest, self._config, ref.station)
             return Loaded(ref, detector, "", {size: warm_up(detector, size) for size in self._sizes})
         except InspectdError as error:

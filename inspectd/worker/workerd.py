@@ -87,8 +87,9 @@ class Worker:
             self._session, self._received = hold.session, 0
             self._refused = {}  # a new dispatch counts its attempts anew
         self._wanted = {ref.fingerprint: ref for ref in hold.bundles}
-        for fingerprint in self._detectors.keys() - self._wanted.keys():
-            del self._detectors[fingerprint]
+        for fingerprint in list(self._detectors):
+            if fingerprint not in self._wanted or self._wanted[fingerprint].threshold != self._detectors[fingerprint].threshold:
+                del self._detectors[fingerprint]  # a dispatch with another threshold than the bundle's gets no score
         self._load_missing()
         self._state(at_once=True)
 
@@ -103,7 +104,8 @@ class Worker:
     def _take_loaded(self) -> None:
         for ref, detector, refusal, times_ms in self._loader.done():
             self._loading.discard(ref.fingerprint)
-            if ref.fingerprint not in self._wanted:
+            if (wanted := self._wanted.get(ref.fingerprint)) is None or wanted.threshold != ref.threshold:
+                self._load_missing()  # of a dispatch before
                 continue
             if detector is None:
                 self._refused[ref.fingerprint] = ref, refusal

@@ -302,6 +302,20 @@ def test_a_changed_report_is_told_when_its_bundle_becomes_active_and_by_check(st
         assert (result.exit_code, "report.json: cannot be read" in result.stderr) == (0, True), words
 
 
+def test_a_threshold_that_only_the_file_current_names_is_told_and_judges_nothing(state: StateDir, tmp_path: Path) -> None:
+    """A flipped digit, or somebody who knows where it lies: neither fingerprint nor signature covers that file."""
+    path = state.product("flange") / "current"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps(fields | {"threshold": 99.0}))
+    verified, checked = inspectd("bundle", "verify"), inspectd("check", "--config", tmp_path / "stations")
+    assert (verified.exit_code, "with threshold 99.0, as its product's `current` says" in verified.stderr) == (2, True)
+    assert "bundle cannot be used, starts in FAULT" in checked.stderr
+    assert "activate a bundle again" in checked.stderr
+    assert inspectd("activate", "flange", 1).exit_code == 0
+    assert threshold(state) == fields["threshold"]
+    assert inspectd("bundle", "verify").exit_code == 0
+
+
 def test_a_refused_threshold_stands_in_the_audit_too(state: StateDir) -> None:
     """Who wanted it, why, and why not; the same threshold again is none."""
     for value in (1e-9, threshold(state)):

@@ -1,5 +1,6 @@
 """What a running line refuses changes nothing: the parts after it are judged as those before."""
 
+import msgspec
 import pytest
 
 from inspectd.wire.enums import Verdict
@@ -50,3 +51,18 @@ def assert_commands_refused(rig: Rig) -> None:
     ):
         result = typed(rig, *command)
         assert (result.exit_code, words in result.stderr) == (exit_code, True), result.stderr
+
+
+def test_no_part_is_judged_by_a_threshold_that_is_not_the_bundles_own(line):
+    """`current` is a plain file: a dispatch that starts with a threshold that was written there, or flipped, passes no part."""
+    rig = line(count=120, rate=20)
+    current = rig.state.read_current("flange")
+    rig.start()
+    rig.wait(lambda status: rig.opened(status) > 10)
+    rig.state.write_current("flange", "default", msgspec.structs.replace(current, threshold=current.threshold * 10))
+    rig.kill("dispatchd")
+    rig.wait(lambda status: "as its product's `current` says" in status["stations"]["flange"]["fault"])
+    status, parts = rig.finish()
+    assert rig.check(status, parts).closes
+    assert {part.threshold for part in parts if part.verdict != Verdict.UNDECIDED} == {current.threshold}
+    assert parts[-1].reason_name == "no_bundle"

@@ -70,7 +70,7 @@ def dispatch(run_dir, tmp_path, roi):
 
 
 def ref(detector, path) -> BundleRef:
-    return BundleRef("flange", "default", detector.fingerprint, str(path))
+    return BundleRef("flange", "default", detector.fingerprint, str(path), detector.threshold)
 
 
 @pytest.fixture
@@ -146,15 +146,26 @@ def test_a_bundle_that_was_restored_is_loaded_when_it_is_asked_for_again(dispatc
 
 
 def test_a_bundle_that_is_still_damaged_is_refused_for_the_new_attempt(dispatch, detector, bundle_dir, tmp_path):
-    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir)))
+    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir), 1.0))
     dispatch.state(lambda s: bool(s.refused))
-    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir), attempt=1))
+    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir), 1.0, attempt=1))
     assert dispatch.state(lambda s: bool(s.refused) and s.refused["0" * 16].attempt == 1).held == {}
 
 
 def test_a_bundle_of_another_fingerprint_than_asked_is_refused(dispatch, bundle_dir):
-    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir)))
+    dispatch.hold(BundleRef("flange", "default", "0" * 16, str(bundle_dir), 1.0))
     assert "fingerprint" in dispatch.state(lambda s: bool(s.refused)).refused["0" * 16].why
+
+
+def test_no_score_is_given_to_a_dispatch_that_compares_with_another_threshold(dispatch, detector, bundle_dir):
+    """Whether the bundle is loaded for it, or is held already for the dispatch before."""
+    wrong = msgspec.structs.replace(ref(detector, bundle_dir), threshold=99.0)
+    for session in ("s", "t"):
+        dispatch.hold(wrong, session=session)
+        refused = dispatch.state(lambda s: bool(s.refused)).refused[detector.fingerprint]
+        assert f"with threshold 99.0, as its product's `current` says, got fingerprint {detector.fingerprint}" in refused.why
+        dispatch.hold(ref(detector, bundle_dir), session="between")
+        dispatch.state(lambda s: bool(s.held))
 
 
 def test_a_bundle_that_is_not_asked_for_any_more_is_let_go(dispatch, detector, bundle_dir):
