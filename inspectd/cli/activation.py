@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from inspectd.cli import doubts, screen
+from inspectd.cli import doubts, options, screen
 from inspectd.cli.options import Places
 from inspectd.errors import BadBundle, BadInput, DaemonError, InspectdError, Interrupted, JournalError
 from inspectd.journal import audit
-from inspectd.station.schema import Config
+from inspectd.station.schema import Config, Station
 from inspectd.station.state import Current, StateDir
 from inspectd.supervisor import control, lock
 from inspectd.vision import fits
@@ -64,13 +64,15 @@ def activate(config: Config, where: Places, station: str, product: str, number: 
     return text
 
 
-def select(where: Places, station: str, product: str) -> str:
-    """Switch a station to another of its products; BadBundle if that has no active bundle."""
+def select(where: Places, of: Station, product: str) -> str:
+    """Switch a station to another of its products; BadInput if there is none such, BadBundle if it has no active bundle."""
+    station = of.station
     args = {"station": station, "product": product}
     if lock.holder(where.run_dir) is not None:
         return command(where.run_dir, "product", args).text or f"station {station}: product {product} from the next part on"
     text = f"station {station}: product {product} from the next start of the daemon on"
     with _noted(where, Asked("product"), args, text) as note:
+        options.product(of, product, where.state)
         if where.state.read_current(station, product) is None:
             raise BadBundle(f"{station}: no active bundle for product {product!r}")
         note()

@@ -47,8 +47,9 @@ def list_(
 ) -> None:
     """Name the bundles of every station and product; * marks the active one."""
     loaded, store = _open(config, state)
-    for name, of in _asked(loaded, station, product):
-        table = screen.grid(f"\n{name}, product {of}", _LIST, ("bundle", "threshold"), ["found by"])
+    for name, of in _asked(loaded, store, station, product):
+        now = ", judged now" if of == options.judged(loaded.stations[name], store) else ""
+        table = screen.grid(f"\n{name}, product {of}{now}", _LIST, ("bundle", "threshold"), ["found by"])
         current = store.read_current(name, of)
         for number in store.bundles(name, of):
             mark = "*" if current and current.bundle == number else ""
@@ -121,7 +122,8 @@ def rollback(
 
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    screen.say(versions.rollback(loaded, where, station, options.product(options.station(loaded, station), product)))
+    of = options.product(options.station(loaded, station), product, where.state)
+    screen.say(versions.rollback(loaded, where, station, of))
 
 
 @bundle.command()
@@ -136,9 +138,9 @@ def verify(
     from inspectd.cli import versions
 
     loaded, store = _open(config, state)
-    asked = [(name, of, n) for name, of in _asked(loaded, station, product) for n in store.bundles(name, of)]
+    asked = [(name, of, n) for name, of in _asked(loaded, store, station, product) for n in store.bundles(name, of)]
     if number is not None:
-        asked = [(station or "", options.product(options.station(loaded, station or ""), product), number)]
+        asked = [(station or "", options.product(options.station(loaded, station or ""), product, store), number)]
     bad = 0
     for name, of, n in asked:
         head = f"{name}, product {of}, bundle {n}"
@@ -241,15 +243,15 @@ def _one(
 ) -> tuple[Config, StateDir, str, int]:
     """Find what is meant; the active bundle by default."""
     loaded, store = _open(config, state)
-    of = options.product(options.station(loaded, station), product)
+    of = options.product(options.station(loaded, station), product, store)
     return loaded, store, of, number or options.active_bundle(store, station, of)
 
 
-def _asked(loaded: Config, station: str | None, product: str | None) -> Iterator[tuple[str, str]]:
+def _asked(loaded: Config, store: StateDir, station: str | None, product: str | None) -> Iterator[tuple[str, str]]:
     """Name stations with their products: all, or those that are meant."""
     for name in [options.station(loaded, station).station] if station else loaded.stations:
         of = loaded.stations[name]
-        for each in [options.product(of, product)] if product else of.products:
+        for each in [options.product(of, product, store)] if product else of.products:
             yield name, each
 
 

@@ -11,6 +11,7 @@ from inspectd.cli import options, screen
 from inspectd.cli.options import CONFIG, option
 from inspectd.errors import BadInput, InspectdError, Interrupted
 from inspectd.station.schema import Config, Station
+from inspectd.station.state import StateDir
 
 if TYPE_CHECKING:
     from inspectd.capture.collect import Capture, Tally
@@ -78,10 +79,10 @@ def capture(
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     settings = options.station(loaded, station)
-    options.product(settings, product)
+    options.product(settings, product, where.state)
     source = open_source(loaded, station, where.run_dir)
     try:
-        made = _product(settings, product, source)
+        made = _product(settings, product, source, where.state)
         folder = into.absolute() if into else where.state.captured(station, made)
         figures, ended = _run(loaded, settings, source, folder, count, allow or (), wait)
     finally:
@@ -94,13 +95,13 @@ def capture(
         raise ended
 
 
-def _product(settings: Station, asked: str | None, source: "Tap | Own") -> str:
+def _product(settings: Station, asked: str | None, source: "Tap | Own", state: StateDir) -> str:
     """Return the product of the pictures: a line's active one; BadInput if another one was asked for."""
     active = source.product or asked
     if asked and active != asked:
         change = f"`inspectd product {settings.station} {asked}` changes over"
         raise BadInput(f"station {settings.station}: --product: the line runs product {active}, got {asked}; {change}")
-    return options.product(settings, active)
+    return options.product(settings, active, state)
 
 
 def _run(

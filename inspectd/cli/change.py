@@ -32,7 +32,7 @@ def threshold(
     options.need_key(sign)
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    product = options.product(options.station(loaded, station), product)
+    product = options.product(options.station(loaded, station), product, where.state)
     screen.say(rethreshold(loaded, where, station, product, value, who, why, sign))
 
 
@@ -49,7 +49,7 @@ def product(
 
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    screen.say(select(where, station, options.product(options.station(loaded, station), name)))
+    screen.say(select(where, options.station(loaded, station), name))
 
 
 def mode(

@@ -65,7 +65,7 @@ def evaluate(
     screen.need_place(json)
     loaded = load(config, cameras=False)
     store = options.places(config, state, None, loaded.line).state
-    product = options.product(options.station(loaded, station), product)
+    product = options.product(options.station(loaded, station), product, store)
     number = bundle or options.active_bundle(store, station, product)
     detector = Detector.open(store.bundle(station, product, number), threads=loaded.line.workers.threads)
     with screen.Bars() as bars:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inspectd.cli import doubts
+from inspectd.cli import doubts, options
 from inspectd.errors import BadBundle, DaemonError, Problem
 from inspectd.station.schema import Config
 from inspectd.station.state import StateDir
@@ -112,8 +112,7 @@ def stations_without_bundle(config: Config, state: StateDir) -> tuple[list[str],
     """Tell of products that have no bundle, or one with a damaged file: a station that starts with one starts in FAULT."""
     missing, damaged = [], []
     for name, station in config.stations.items():
-        selected = state.read_product(name)
-        starts = selected if selected in station.products else station.products[0]
+        starts = options.judged(station, state)
         for product in station.products:
             then = "starts in FAULT" if product == starts else "cannot be selected"
             option = "" if product == "default" else f" --product {product}"

@@ -37,7 +37,7 @@ RunDir = Annotated[
 ]  # fmt: skip
 Json = Annotated[Path | None, option("--json", "FILE", "Write the figures to FILE as JSON; - prints them.")]
 Sign = Annotated[Path | None, option("--sign", "KEY", "Sign the bundle by a private key, of `inspectd bundle keygen`.")]
-Product = Annotated[str | None, option("--product", "NAME", "A product of the station. (default: its first)")]
+Product = Annotated[str | None, option("--product", "NAME", "A product of the station. (default: the one judged now)")]
 StationName = Annotated[str, typer.Argument(metavar="STATION", help="A station's name, as in its file.", show_default=False)]
 
 
@@ -94,10 +94,16 @@ def station(config: schema.Config, name: str) -> schema.Station:
     return config.stations[name]
 
 
-def product(of: schema.Station, name: str | None) -> str:
-    """Return the product that is meant, the station's first by default; BadInput naming those that there are."""
+def judged(of: schema.Station, state: StateDir) -> str:
+    """Return the product by which a station judges: the one that was selected last, at first its first."""
+    selected = state.read_product(of.station)
+    return selected if selected in of.products else of.products[0]
+
+
+def product(of: schema.Station, name: str | None, state: StateDir) -> str:
+    """Return the product that is meant, by default the one that is judged; BadInput naming those that there are."""
     if name is None:
-        return of.products[0]
+        return judged(of, state)
     if name not in of.products:
         raise BadInput(f"station {of.station}: expected one of the products {', '.join(of.products)}, got {name}")
     return name

@@ -124,7 +124,7 @@ def calibrate(
     options.need_key(sign)
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    product = options.product(options.station(loaded, station), product)
+    product = options.product(options.station(loaded, station), product, where.state)
     asked = learning.options(loaded, rule, max_false_reject, holdout, drop or (), skip_bad)
     settled = loaded
     if choosing.wanted(loaded, station, auto, budget_ms):
@@ -161,7 +161,7 @@ def activate(
 
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
-    screen.say(switch(loaded, where, station, options.product(options.station(loaded, station), product), number))
+    screen.say(switch(loaded, where, station, options.product(options.station(loaded, station), product, where.state), number))
 
 
 def demo_parts(

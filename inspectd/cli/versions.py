@@ -69,7 +69,9 @@ def rollback(config: Config, where: Places, station: str, product: str) -> str:
     """Judge by the bundle that was active before; BadInput if none was."""
     current = active(where.state, station, product)
     if current is None or not current.before:
-        raise BadInput(f"station {station}, product {product}: no bundle was active before; `inspectd bundle list` names all")
+        why = f"station {station}, product {product}: no bundle was active before; `inspectd bundle list` names all"
+        refused(where, ROLLBACK, {"station": station, "product": product, **ROLLBACK.more}, why)
+        raise BadInput(why)
     return activate(config, where, station, product, current.before[0], ROLLBACK)
 
 

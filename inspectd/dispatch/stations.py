@@ -158,7 +158,7 @@ class Stations:
     def _flip(self, name: str, station: _Station, pending: _Pending) -> tuple[bool, str]:
         """Judge by the new bundle from now on, also after a restart: what cannot be kept is not begun."""
         args = pending.order.args
-        told = [f"bundle {current.bundle} ({current.fingerprint}) is active" for current in pending.currents.values()]
+        told = [f"bundle {one.bundle} of {of} ({one.fingerprint}) is active" for of, one in pending.currents.items()]
         text = f"{name}: {', '.join([*told, *(['its file is read anew'] if 'file' in args else [])])}"
         if refused := self._note(pending.order, text):
             return False, f"{name}: {refused}"

@@ -162,6 +162,8 @@ class Desk:
         if command.what not in orders:
             return Refused(f"no command {command.what!r}: expected one of {', '.join(LIMITS_S)}")
         name, args = command.args.get("station", ""), command.args
+        if why := args.get("refused"):  # what was asked for could not even be prepared: told for the journal alone
+            return Refused(why)
         station = self._config.stations.get(name)
         if station is None:
             return Refused(f"no station {name!r}: expected one of {', '.join(self._config.stations)}")
@@ -189,12 +191,7 @@ class Desk:
         return self._switch(command, "activate", order)
 
     def _threshold(self, station: str, product: str, command: Command) -> Sent | Refused:
-        """Activate a revision, if it is one of the bundle that is active: two people's changes do not undo each other.
-
-        One that could not even be made is told for the journal alone.
-        """
-        if why := command.args.get("refused"):
-            return Refused(why)
+        """Activate a revision, if it is one of the bundle that is active: two people's changes do not undo each other."""
         number = command.args.get("bundle", "")
         try:
             current = self._state.read_current(station, product)

@@ -316,6 +316,29 @@ def test_a_threshold_that_only_the_file_current_names_is_told_and_judges_nothing
     assert inspectd("bundle", "verify").exit_code == 0
 
 
+def test_the_product_that_is_meant_is_the_one_that_is_judged(state: StateDir, tmp_path: Path) -> None:
+    """Who tightens a threshold means the parts that pass by: not those of the product named first in the file."""
+    file = tmp_path / "stations" / "flange.yaml"
+    file.write_text(file.read_text() + "products: [default, large]\n")
+    shutil.copytree(state.product("flange"), state.product("flange", "large"))
+    value = threshold(state) * 1.002
+    assert inspectd("product", "flange", "large").exit_code == 0
+    assert "bundle 2 of large is active" in change(value)
+    assert [state.bundles("flange", product) for product in ("default", "large")] == [[1], [1, 2]]
+    listed = inspectd("bundle", "list").stdout
+    assert ("product large, judged now" in listed, "product default, judged now" in listed) == (True, False)
+    assert "bundle 1 of large" in inspectd("bundle", "rollback", "flange").stdout
+    assert "bundle 2 of default" in change(value, "--product", "default")
+
+
+def test_refused_changes_of_product_and_rollbacks_stand_in_the_audit_too(state: StateDir) -> None:
+    """With the reason."""
+    assert inspectd("product", "flange", "huge").exit_code == 2
+    assert inspectd("bundle", "rollback", "flange").exit_code == 2
+    lines = audit()
+    assert ["expected one of the products default" in lines[0], "no bundle was active before" in lines[1]] == [True, True]
+
+
 def test_a_refused_threshold_stands_in_the_audit_too(state: StateDir) -> None:
     """Who wanted it, why, and why not; the same threshold again is none."""
     for value in (1e-9, threshold(state)):

@@ -291,7 +291,7 @@ def test_every_switch_is_written_down_before_it_is_made(config, state):
         ("activate", OLD, "", False), ("product", new, "", False), ("mode", new, "blue", False),
     ]  # fmt: skip
     assert (state.read_current("a", "red"), state.read_product("a"), state.is_paused("a")) == (new, "blue", True)
-    assert seen[0][4] == f"a: bundle 2 ({NEW.fingerprint}) is active"
+    assert seen[0][4] == f"a: bundle 2 of red ({NEW.fingerprint}) is active"
 
 
 def test_what_must_not_be_made_is_not_made(config, state):

@@ -185,8 +185,9 @@ def test_an_order_to_a_process_that_is_not_there_is_refused_at_once(office: Offi
     assert (reply.text.startswith("ingestd-cell is not running"), reply.bad_input) == (True, False)
 
 
-def test_a_threshold_that_could_not_be_made_is_told_for_the_journal_alone(office: Office) -> None:
-    office.command("threshold", station="cell", value="1", why="x", refused="would reject a good part")
+@pytest.mark.parametrize("what", ["threshold", "activate", "product"])
+def test_what_could_not_even_be_prepared_is_told_for_the_journal_alone(office: Office, what: str) -> None:
+    office.command(what, station="cell", value="1", why="x", refused="would reject a good part")
     reply = office.reply()
     assert (reply.ok, reply.bad_input, reply.text) == (False, True, "would reject a good part")
     (note,) = office.notes()
