@@ -109,7 +109,10 @@ def _enter(row: Row, seat: Seat, cores: AbstractSet[int], supervisor: int) -> No
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     faulthandler.enable()  # a crash in native code leaves a traceback
     log.configure(row.name)
-    sys.exit(_main(row, seat))
+    # never an orderly exit, which takes the interpreter down under threads that are in native code, as a worker's loader is
+    # for seconds: CPython unwinds one that then asks for the GIL (take_gil, up to 3.13), and C++ answers with SIGABRT. What
+    # the main was to close is closed, and log lines are written as they come.
+    os._exit(_main(row, seat))
 
 
 def _main(row: Row, seat: Seat) -> int:
