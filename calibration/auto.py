@@ -16,15 +16,16 @@ from pathlib import Path
 
 from msgspec import structs
 
-from calibration import exam, graphs, grid, latency, memory, pictures, race
+from calibration import exam, fitting, graphs, grid, latency, memory, pictures, race
 from calibration.candidate import Candidate
 from calibration.choice import Choice, Fate, Tried
 from calibration.features import Extractor
 from calibration.job import Job, Options, accept
 from calibration.pictures import Files, Sample
-from calibration.progress import Progress
+from calibration.progress import Progress, Silent
 from calibration.team import Team
-from inspectd.errors import BadInput, Interrupted, NotEnoughPictures
+from inspectd import clock
+from inspectd.errors import BadInput, ConfigError, InspectdError, Interrupted, NotEnoughPictures, StateError
 from inspectd.station.schema import Config, Ensemble, Method, Station
 from inspectd.station.scratch import scratch
 from inspectd.station.state import StateDir
@@ -34,6 +35,7 @@ from inspectd.vision.backbone import Backbone
 FEWEST = 20  # groups of good parts; fewer tell nothing apart
 SHARE = 0.5  # of the time that dispatch has for a part: the rest is for the picture's way, parts before it, slow moments
 LOAD = 0.9  # of the time of the workers that parts may take: a line reaches 0.9 to 1.0 of the detector alone (RESULTS.md)
+_DRAWN = 6  # defects painted to see how long it takes
 _Timed = tuple[Team[Candidate], float]  # a setting, and the ms that it takes for a part
 
 
@@ -81,7 +83,8 @@ def choose(  # noqa: PLR0913, PLR0917 (as build.calibrate)
                 told = f"settings: expected at least {FEWEST} good parts to tell them apart, got {groups}; the default is taken"
                 return Chosen(grid.DEFAULT, None, files, told)
             entrants = _entrants(job, usable[0], state.backbones, work)
-            method, choice = _among(entrants, job, usable, found.bad, limit, work, progress)
+            room = _room(entrants, job, found.good, work)
+            method, choice = _among(entrants, room, job, usable, found.bad, limit, progress)
             return Chosen(method, choice, files)
     except KeyboardInterrupt:
         raise Interrupted("the choice of settings stopped; nothing was written") from None
@@ -118,26 +121,37 @@ def _open(job: Job, like: Sample, graph: Path, threads: int) -> Extractor:
 
 
 def _among(
-    entrants: Sequence[Team[Candidate]], job: Job, good: Sequence[Sample], bad: Sequence[Sample], limit: float,
-    folder: Path, progress: Progress,
+    entrants: Sequence[Team[Candidate]], room: Sequence[bool], job: Job, good: Sequence[Sample], bad: Sequence[Sample],
+    limit: float, progress: Progress,
 ) -> tuple[Ensemble | Method, Choice]:  # fmt: skip
-    """Measure what each setting takes, and let those race that are within the budget and can be calibrated in `folder`."""
-    inside, over = _by_budget(_timed(entrants, good, job.options.threads, limit, progress), limit)
-    inside, large = _by_room(inside, job, len(good), folder)
+    """Measure what each setting takes, and let those race for which there is room, and which are within the budget."""
+    timed = _timed(entrants, good, job.options.threads, limit, progress)
+    inside, over = _by_budget(list(itertools.compress(timed, room)), limit)
+    large = [pair for pair, fits in zip(timed, room, strict=True) if not fits]
     seen = inside[0][0].members[0].open(1).cut(good[0].pixels()).shape
     asked = exam.deal(good, bad, min(seen[:2]), job.station.seed)
     settings, ms = zip(*inside, strict=True)
-    _tell(inside, len(entrants), asked, limit, progress)
+    _tell(inside, len(entrants), asked, limit, job.options.threads, progress)
     result = race.run(settings, ms, asked, progress)
     return result.method, race.told(result, ms, [*_left_out(over, "over budget"), *_left_out(large, "no room")], limit)
 
 
-def _tell(inside: Sequence[_Timed], tried: int, asked: exam.Exam, limit: float, progress: Progress) -> None:
+def _tell(inside: Sequence[_Timed], tried: int, asked: exam.Exam, limit: float, threads: int, progress: Progress) -> None:
     """Tell what the race takes: every setting's parts, if none left early; and the memory of the largest."""
     alone = [(team.members[0], ms) for team, ms in inside if len(team.members) == 1]
-    seconds = sum(one.steps(asked, len(exam.OPACITIES)) * ms / 1000 for one, ms in alone)
+    drawn_ms = _drawing_ms(alone[0][0].open(1), asked) / threads
+    seconds = sum(one.steps(asked, len(exam.OPACITIES)) * (ms + drawn_ms) / 1000 for one, ms in alone)
     progress.note(f"settings: {len(inside)} of {tried} take at most {limit:g} ms a part; about {seconds / 60:.1f} minutes")
     memory.tell(max(one.memory(asked) for one, _ in alone), progress)
+
+
+def _drawing_ms(sees: Extractor, asked: exam.Exam) -> float:
+    """Measure the ms in which a part is read and a defect painted on it: of large pictures as long as all else."""
+    some = asked.defects[:: -(-len(asked.defects) // _DRAWN)]
+    start = clock.now_ns()
+    for defect in some:
+        asked.paint(defect, sees.cut(asked.held[defect.part].pixels()), sees.mask)
+    return (clock.now_ns() - start) / clock.MS / max(1, len(some))
 
 
 def _timed(
@@ -170,20 +184,25 @@ def _by_budget(timed: Sequence[_Timed], limit: float) -> tuple[list[_Timed], lis
     return inside, [pair for pair in timed if pair[1] > limit]
 
 
-def _by_room(timed: Sequence[_Timed], job: Job, pictures: int, folder: Path) -> tuple[list[_Timed], list[_Timed]]:
-    """Part the settings into those for which memory and disk suffice to learn from all pictures, and the others.
+def _room(entrants: Sequence[Team[Candidate]], job: Job, good: Sequence[Sample], folder: Path) -> list[bool]:
+    """Return for which settings pictures, memory and disk suffice; where for none, the error of the preferred one."""
+    split = job.split([sample.group for sample in good])
 
-    Where they suffice for none, all stay: the calibration tells what is wanting.
-    """
-
-    def has_room(team: Team[Candidate]) -> bool:
+    def lacks(team: Team[Candidate]) -> InspectdError | None:
         of_it = dataclasses.replace(job, station=structs.replace(job.station, method=team.variants[0]))
-        return memory.fits(of_it, [one.open(1) for one in team.members], pictures, folder)
+        see = [one.open(1) for one in team.members]
+        try:
+            for sees, (_, method) in zip(see, of_it.methods, strict=True):
+                fitting.check_enough(split, sees.patches, method)
+            memory.check(of_it, see, len(good), folder, Silent())
+        except (ConfigError, NotEnoughPictures, StateError) as error:
+            return error
+        return None
 
-    room = [has_room(team) for team, _ in timed]
-    if not any(room):
-        return list(timed), []
-    return list(itertools.compress(timed, room)), [pair for pair, fits in zip(timed, room, strict=True) if not fits]
+    lacking = list(map(lacks, entrants))
+    if lacking[0] and all(lacking):
+        raise lacking[0]
+    return [one is None for one in lacking]
 
 
 def _left_out(timed: Sequence[_Timed], fate: Fate) -> list[Tried]:

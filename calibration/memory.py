@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from calibration import bank, stream
 from calibration.features import BATCH, MEMORY, Extractor, kept
-from calibration.progress import Progress, Silent
+from calibration.progress import Progress
 from inspectd.errors import BadInput, ConfigError, Problem, StateError
 from inspectd.station.document import Key
 from inspectd.station.schema import Method
@@ -84,15 +84,6 @@ def check(
         raise ConfigError(problems)
     if on_disk:
         _check_disk(on_disk, folder, progress)
-
-
-def fits(asked: Asked, extractors: Sequence[Extractor], pictures: int, folder: Path) -> bool:
-    """Whether learning would not be refused for want of memory or disk."""
-    try:
-        check(asked, extractors, pictures, folder, Silent())
-    except (ConfigError, StateError):
-        return False
-    return True
 
 
 class Taken(NamedTuple):

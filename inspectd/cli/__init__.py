@@ -13,6 +13,8 @@ def main() -> None:
     """Entry point of the command `inspectd`; Ctrl-C while modules load is told as it is later, in one line."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not so where somebody had it ignored
         signal.signal(signal.SIGINT, _interrupt)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # whoever ends a command so wants it to tidy up, too
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         from inspectd.cli.app import app
 

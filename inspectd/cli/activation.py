@@ -122,15 +122,15 @@ def how(station: str, product: str, number: int) -> str:
 
 
 @contextmanager
-def written(station: str, product: str, number: int) -> Iterator[None]:
-    """Whatever comes after a bundle was written: say that it is there, and how it becomes active."""
+def written(station: str, product: str, number: int, then: str = "") -> Iterator[None]:
+    """Whatever comes after a bundle was written: say that it is there, and what to do then, by default activate it."""
     there = f"bundle {number} was written"
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted(f"stopped; {there}, and `inspectd bundle list {station}` tells whether it is active") from None
     except InspectdError:
-        screen.note(f"{there}, and is not active; once it can be: {how(station, product, number)}")
+        screen.note(f"{there}, and is not active; {then or f'once it can be: {how(station, product, number)}'}")
         raise
 
 

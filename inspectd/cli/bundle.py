@@ -1,5 +1,6 @@
 """Commands about bundles as versions: which there are, what changes between two, and how one gets to another machine."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,12 +213,16 @@ def sign(
 @bundle.command()
 def keygen(file: Key) -> None:
     """Make a key that signs bundles; the public one goes to line.yaml."""
-    from inspectd.cli import activation
     from inspectd.vision import signing
 
     public = signing.new_key(file)
     screen.say(f"{file}: the private key; keep it from the line, and from everybody who may not release bundles")
-    screen.say(f'into line.yaml, under the name of whoever holds it:\ntrusted_keys:\n  {activation.user()}: "{public}"')
+    screen.say(f'into line.yaml, under the name of whoever holds it:\ntrusted_keys:\n  {_name_of(file)}: "{public}"')
+
+
+def _name_of(file: Path) -> str:
+    """Return a name for whoever holds a key, as line.yaml takes it, from the key's file name."""
+    return re.sub(r"[^a-z0-9-]+", "-", file.stem.lower()).strip("-")[:32] or "name"
 
 
 def _sign(where: options.Places, it: tuple[str, str, int], key: Path) -> str:

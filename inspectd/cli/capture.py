@@ -129,6 +129,8 @@ def _run(
             ended = Interrupted(f"stopped; {run.tally.kept} pictures are kept")
         except InspectdError as error:
             ended = error
+        if ended:
+            bars.leave()
         seconds = (clock.now_ns() - start) / 1e9
     return _figures(run, folder, len(there), seconds) | {"doubtful": judge.doubtful()}, ended
 

@@ -68,9 +68,10 @@ def as_yaml(method: Ensemble | Method) -> str:
 
 def _said(method: Method) -> dict[str, Any]:
     default = msgspec.to_builtins(Weighted())
-    return {name: value for name, value in msgspec.to_builtins(method).items() if value != default[name]}
+    return {name: value for name, value in msgspec.to_builtins(method).items() if name in _NAMED or value != default[name]}
 
 
+_NAMED = ("backbone", "layers", "input_px")  # by which people know a setting, as by default or not
 _HEAD = ("settings", "score", "95 %", "ms", "")
 
 

@@ -16,6 +16,7 @@ from inspectd.station.state import Current, StateDir
 from inspectd.text import share_of
 from inspectd.vision import shelf
 
+_WIDTH = 30  # of a figure's name
 _WORST = 10  # pictures named on the terminal
 _LISTED = {"missed": "bad, but passes", "rejected": "good, but rejected"}
 _TOLD_IN_FILES = {"settings", "reasons", "by_seed", "spread", "curves"}
@@ -115,19 +116,19 @@ def show_figures(figures: Mapping[str, Any], json: Path | None) -> None:
     if str(json) == "-":
         return
     reasons = figures.get("reasons", {})
-    for name, value in figures.items():
-        if name not in _TOLD_IN_FILES and name not in _LISTED:
-            said = f"{value:.4f}" if isinstance(value, float) else value
-            screen.say(f"{name:<22}{said if value is not None else f'not known: {reasons.get(name)}'}")
+    shown = {name: value for name, value in figures.items() if name not in _TOLD_IN_FILES and name not in _LISTED}
+    for name, value in shown.items():
+        said = f"{value:.4f}" if isinstance(value, float) else value
+        screen.say(f"{name:<{_WIDTH}}{said if value is not None else f'not known: {reasons.get(name)}'}")
     for name, what in _LISTED.items():
         _show_pictures(what, figures.get(name, []))
 
 
 def _show_pictures(what: str, pictures: Sequence[Mapping[str, Any]]) -> None:
     for one in pictures[:_WORST]:
-        screen.say(f"{what:<22}{one['picture']}, score {one['score']:.4f}")
+        screen.say(f"{what:<{_WIDTH}}{one['picture']}, score {one['score']:.4f}")
     if len(pictures) > _WORST:
-        screen.say(f"{what:<22}and {len(pictures) - _WORST} more: --json FILE names all")
+        screen.say(f"{what:<{_WIDTH}}and {len(pictures) - _WORST} more: --json FILE names all")
 
 
 def learn(config: Config, station: str, good: Path, state: StateDir) -> None:

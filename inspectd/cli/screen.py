@@ -15,6 +15,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -22,10 +23,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from inspectd import clock
 from inspectd.errors import BadInput
 from inspectd.text import printable
 
 _ENDLESS = 1000  # columns, wider than any table
+_LINE_EVERY_NS = 30_000 * clock.MS
 _FOLDED = 60  # columns of reasons before they go on in a second line
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -111,12 +114,17 @@ class _Rate(ProgressColumn):
 
 
 class Bars:
-    """Progress bars of a long command, one a stage, with rate and time left; on stderr."""
+    """Progress bars of a long command, one a stage, with rate and time left; on stderr.
+
+    Where that is no terminal they are lines: one at the end of each stage, and of a long one every half minute.
+    """
 
     def __init__(self) -> None:
+        self._lines, self._told_ns = not err.is_terminal, 0
         self._bars = Progress(
             TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), _Rate(),
             TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[aside]}", markup=False), console=err,
+            disable=self._lines,
         )  # fmt: skip
 
     def stage(self, name: str, total: int) -> Callable[[int], None]:
@@ -124,8 +132,22 @@ class Bars:
         self._finish()
         if not total:
             return lambda _done: None
-        task = self._bars.add_task(name, total=total, aside="")
-        return lambda done: self._bars.advance(task, done)
+        task, self._told_ns = self._bars.add_task(name, total=total, aside=""), clock.now_ns()
+        return lambda done: self._advance(task, done)
+
+    def _advance(self, task: TaskID, done: int) -> None:
+        self._bars.advance(task, done)
+        if self._lines and clock.now_ns() - self._told_ns > _LINE_EVERY_NS:
+            self._told_ns = clock.now_ns()
+            self._tell(self._bars.tasks[-1])
+
+    def _tell(self, task: Task) -> None:
+        left = "" if task.finished or task.time_remaining is None else f", about {task.time_remaining:.0f} s left"
+        speed = f", {speed:.3g}/s" if (speed := task.finished_speed or task.speed) else ""
+        aside = f", {aside}" if (aside := task.fields["aside"]) else ""
+        note(
+            f"{task.description} {task.completed:,.0f}/{task.total or 0:,.0f} in {task.elapsed or 0:.1f} s{speed}{left}{aside}"
+        )
 
     def aside(self, text: str) -> None:
         """Say something beside the bar of the stage that is under way."""
@@ -135,10 +157,18 @@ class Bars:
         """Tell people something of what is to come, above the bars."""
         note(text)
 
+    def leave(self) -> None:
+        """Leave the stage that is under way as far as it is: it will not be finished."""
+        task = self._bars.tasks[-1]
+        self._bars.update(task.id, total=task.completed)
+
     def _finish(self) -> None:
-        for task in self._bars.tasks:
+        """Finish the stage that is under way: those before it are."""
+        for task in self._bars.tasks[-1:]:
             if task.total is not None and not task.finished:
                 self._bars.update(task.id, completed=task.total)
+            if self._lines:
+                self._tell(task)
 
     def __enter__(self) -> Self:
         self._bars.start()

@@ -125,6 +125,8 @@ def calibrate(
     loaded = load(config, cameras=False)
     where = options.places(config, state, run_dir, loaded.line)
     product = options.product(options.station(loaded, station), product, where.state)
+    if loaded.stations[station].require_signed and not sign and not no_activate:
+        screen.warn(f"{station} judges only by signed bundles (require_signed): without --sign KEY this one will not be active")
     asked = learning.options(loaded, rule, max_false_reject, holdout, drop or (), skip_bad)
     settled = loaded
     if choosing.wanted(loaded, station, auto, budget_ms):

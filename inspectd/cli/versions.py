@@ -22,6 +22,8 @@ from inspectd.vision.bundle import Manifest
 from inspectd.vision.detector import Detector
 from inspectd.vision.difference import Picture
 
+_AGAIN = "its parent may not be the active one any more: give the command again"
+
 
 def rethreshold(
     config: Config, where: Places, station: str, product: str, value: float, who: str, why: str, key: Path | None
@@ -42,7 +44,7 @@ def rethreshold(
     except (BadInput, BadBundle) as error:
         refused(where, asked, {"station": station, "product": product, **said}, str(error))
         raise
-    with written(station, product, new):
+    with written(station, product, new, _AGAIN):
         told = activate(config, where, station, product, new, asked)
     return f"{told}\nthreshold {value:g}, was {before:g} (bundle {number})"
 

@@ -338,9 +338,7 @@ def check_sha256(path: Path, wanted: str) -> None:
     except OSError as error:
         raise BadBundle(f"{path}: cannot be read: {error.strerror}; restore the bundle, or calibrate again") from error
     if actual != wanted:
-        raise BadBundle(
-            f"{path}: expected sha256 {wanted[:12]}…, got {actual[:12]}…: damaged; restore the bundle, or calibrate again"
-        )
+        raise BadBundle(f"{path}: expected sha256 {wanted}, got {actual}: damaged; restore the bundle, or calibrate again")
 
 
 def checksum(path: Path) -> str:

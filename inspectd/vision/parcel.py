@@ -154,7 +154,7 @@ def _write(archive: zipfile.ZipFile, name: str, packed: Packed, into: Path, file
             hashed.update(piece)
             size += len(piece)
     if (hashed.hexdigest(), size) != (packed.sha256, packed.bytes):
-        raise BadBundle(f"{file}: {name}: expected sha256 {packed.sha256[:12]}…, got {hashed.hexdigest()[:12]}…: tampered with")
+        raise BadBundle(f"{file}: {name}: expected sha256 {packed.sha256}, got {hashed.hexdigest()}: tampered with")
 
 
 def _pieces(source: IO[bytes], most: int) -> Iterator[bytes]:

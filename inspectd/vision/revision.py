@@ -1,17 +1,17 @@
 """A revision: the same bundle with a threshold that a person chose, as a bundle of its own that says who, why and when.
 
-It shares the files of its parent, which are never changed; the manifest alone is new, and with it the fingerprint.
+It has copies of its parent's files, not second names for them: one damaged file must not take every version with it. The
+manifest alone is new, and with it the fingerprint.
 """
 
 import math
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
 
-from inspectd.errors import BadInput
+from inspectd.errors import BadInput, StateError
 from inspectd.vision import bundle as bundles
 from inspectd.vision.bundle import FoundThreshold, Manifest, Revision
 from inspectd.vision.golden import TOLERANCE, Golden
@@ -26,13 +26,13 @@ def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when:
     The reports of the calibration come with it, under names of their own: their figures are of another threshold.
 
     BadInput if the threshold is none, or one by which the golden pictures are not told apart any more; BadBundle if the
-    parent is damaged. Only the detector that loads it scores the golden pictures anew.
+    parent is damaged, StateError if the disk does not take it. Only the detector that loads it scores the golden pictures anew.
     """
     manifest = bundles.verify(parent)
     if threshold == manifest.threshold:
         raise BadInput(f"threshold: expected another one than now, got {threshold:g}, which it is already")
-    shared = {name: name for name in CALIBRATION.values()} if manifest.revision else CALIBRATION
-    there = {name: manifest.reports[name] for name in shared if name in manifest.reports}
+    kept = {name: name for name in CALIBRATION.values()} if manifest.revision else CALIBRATION
+    there = {name: manifest.reports[name] for name in kept if name in manifest.reports}
     check(threshold, Golden.read(parent / bundles.GOLDEN), manifest.thresholds.get(bundles.RECHECK))
     told = f"set to {threshold:g} from {manifest.threshold:g} by {who}: {why}"
     revised = replace(
@@ -43,14 +43,14 @@ def revise(parent: Path, made: Path, threshold: float, who: str, why: str, when:
         metrics={},  # those of the parent are of its threshold
         timings={},
         created=when,
-        reports={shared[name]: sha256 for name, sha256 in there.items()},
+        reports={kept[name]: sha256 for name, sha256 in there.items()},
         signature="",
     )
     made.mkdir(parents=True)
     for name in (*(ref.file for ref in manifest.arrays), bundles.GOLDEN):
-        _share(parent / name, made / name)
+        _copy(parent / name, made / name)
     for name in there:
-        _share(parent / name, made / shared[name])
+        _copy(parent / name, made / kept[name])
     return bundles.seal(made, revised)
 
 
@@ -84,10 +84,8 @@ def check(threshold: float, golden: Golden, recheck: FoundThreshold | None = Non
         )
 
 
-def _share(file: Path, other: Path) -> None:
-    """Give a file a second name; where the disk has no such names, copy it."""
-    other.unlink(missing_ok=True)
+def _copy(file: Path, other: Path) -> None:
     try:
-        os.link(file, other)
-    except OSError:
         shutil.copyfile(file, other)
+    except OSError as error:
+        raise StateError(f"{other}: cannot be written: {error.strerror}; check the rights and the free space there") from error

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from calibration import auto, grid, latency, memory
 from calibration.auto import Chosen
 from calibration.build import calibrate
-from calibration.job import Options
+from calibration.job import Job, Options
 from calibration.progress import Progress, Silent
-from inspectd.errors import BadInput, Interrupted
+from inspectd.errors import BadInput, Interrupted, NotEnoughPictures, StateError
 from inspectd.station.schema import Camera, Config, Ensemble, Method
 from inspectd.station.state import StateDir
 from inspectd.vision import bundle as bundles
@@ -86,14 +86,36 @@ def test_what_is_over_the_budget_is_not_even_tried(tmp_path: Path, state: StateD
 def test_what_could_not_be_calibrated_for_want_of_memory_or_disk_is_not_chosen(
     tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though it is within the budget; where there is room for none, the calibration says what is wanting."""
-    monkeypatch.setattr(memory, "fits", lambda asked, *_: asked.methods[0][1] == COARSE)
+    """Though it is within the budget; where there is room for none it is told before any is tried."""
+
+    def check(asked: Job, *_: object) -> None:
+        if asked.methods[0][1] in full:
+            raise StateError("no room")
+
+    monkeypatch.setattr(memory, "check", check)
+    full = [FINE]
     found = choose(tmp_path, state)
     assert replace(found.method, sigma=COARSE.sigma) == COARSE
     assert found.choice is not None
     assert [(one.fate, one.score is None) for one in found.choice.tried] == [("chosen", False), ("no room", True)]
-    monkeypatch.setattr(memory, "fits", lambda *_: False)
-    assert replace(choose(tmp_path, state).method, sigma=FINE.sigma) == FINE
+    full, watch = [COARSE, FINE], Watch()
+    with pytest.raises(StateError, match="no room"):
+        choose(tmp_path, state, progress=watch)
+    assert list(watch.stages) == ["pictures"]
+
+
+def test_settings_that_need_more_pictures_are_not_chosen(
+    tmp_path: Path, state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bank larger than all patches of the parts of which it is chosen; if all are, it is told before any is tried."""
+    wide = replace(COARSE, bank=1000)
+    monkeypatch.setattr(grid, "settings", lambda _size: [(wide,), (COARSE,)])
+    assert replace(choose(tmp_path, state).method, sigma=COARSE.sigma) == COARSE
+    monkeypatch.setattr(grid, "settings", lambda _size: [(wide,)])
+    watch = Watch()
+    with pytest.raises(NotEnoughPictures, match=r"good24: expected at least .* good pictures for a bank of 1,000 vectors"):
+        choose(tmp_path, state, progress=watch)
+    assert list(watch.stages) == ["pictures"]
 
 
 def test_a_team_takes_what_its_members_take_and_is_taken_where_it_is_preferred(

@@ -149,16 +149,6 @@ def test_several_members_share_the_memory(extractor: Extractor, tmp_path: Path, 
     assert "patch vectors and the members before it" in caught.value.problems[0].expected
 
 
-def test_whether_it_fits_is_told_without_a_word(extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither too little memory nor too little disk is an error of whoever only asks."""
-    assert memory.fits(asked(tmp_path), [extractor], 100, tmp_path)
-    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1_000_000))
-    assert memory.fits(asked(tmp_path), [extractor], 100, tmp_path)
-    assert not memory.fits(asked(tmp_path), [extractor], 100_000, tmp_path)
-    monkeypatch.setattr(memory, "available", lambda: 100_000_000)
-    assert not memory.fits(asked(tmp_path), [extractor], 100, tmp_path)
-
-
 def test_what_is_free_is_read_from_the_machine() -> None:
     """Some of it, and less than there is."""
     total = int(Path("/proc/meminfo").read_text().split()[1]) * 1024

@@ -316,6 +316,27 @@ def test_a_threshold_that_only_the_file_current_names_is_told_and_judges_nothing
     assert inspectd("bundle", "verify").exit_code == 0
 
 
+def test_a_damaged_version_leaves_the_others_whole(state: StateDir) -> None:
+    """A threshold's bundle has files of its own."""
+    change(threshold(state) * 1.002)
+    bank = state.bundle("flange", "default", 2) / "bank.npy"
+    with bank.open("r+b") as stream:
+        stream.seek(-1, 2)
+        stream.write(b"\xff")
+    verified = inspectd("bundle", "verify")
+    assert (verified.exit_code, "bundle 1:" in verified.stdout, "bank.npy: expected sha256" in verified.stderr) == (
+        2,
+        True,
+        True,
+    )
+    assert inspectd("bundle", "rollback", "flange").exit_code == 0
+
+
+def test_a_key_is_named_by_its_file(tmp_path: Path) -> None:
+    """Two keys of one user have two names in trusted_keys."""
+    assert '\n  anna-2: "' in inspectd("bundle", "keygen", tmp_path / "Anna 2.key").stdout
+
+
 def test_the_product_that_is_meant_is_the_one_that_is_judged(state: StateDir, tmp_path: Path) -> None:
     """Who tightens a threshold means the parts that pass by: not those of the product named first in the file."""
     file = tmp_path / "stations" / "flange.yaml"
@@ -370,13 +391,16 @@ def test_whatever_makes_or_signs_a_bundle_stands_in_the_audit(state: StateDir, t
 
 
 @pytest.mark.parametrize(
-    ("words", "number"),
-    [(("calibrate", "flange", "--no-auto", "--good", "{good}"), 2), (("threshold", "flange", "{value}"), 2)],
+    ("words", "then"),
+    [
+        (("calibrate", "flange", "--no-auto", "--good", "{good}"), "inspectd activate flange 2"),
+        (("threshold", "flange", "{value}"), "give the command again"),
+    ],
     ids=["calibrate", "threshold"],
 )
 @pytest.mark.parametrize("how", ["fails", "ctrl-c"])
 def test_a_bundle_that_was_written_and_is_not_active_is_named(
-    state: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: tuple[str, ...], number: int
+    state: StateDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: tuple[str, ...], then: str
 ) -> None:
     """The disk fails, or Ctrl-C comes, just after it: who waited for it knows that it is there."""
 
@@ -388,9 +412,9 @@ def test_a_bundle_that_was_written_and_is_not_active_is_named(
     monkeypatch.setattr(StateDir, "write_current", fail)
     result = inspectd(*(word.format(good=tmp_path / "parts/train/good", value=value) for word in words), *more)
     assert result.exit_code == (1 if how == "fails" else 130)
-    assert f"bundle {number} was written" in result.stderr
-    assert ("inspectd activate flange 2" if how == "fails" else "bundle list flange") in result.stderr
-    assert state.bundles("flange") == [1, number]
+    assert "bundle 2 was written" in result.stderr
+    assert (then if how == "fails" else "bundle list flange") in result.stderr
+    assert state.bundles("flange") == [1, 2]
 
 
 def test_a_key_that_cannot_sign_is_refused_before_any_work(state: StateDir, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 BODIES = {
     "in Python": "os.kill(os.getpid(), signal.SIGINT)",
+    "by SIGTERM": "os.kill(os.getpid(), signal.SIGTERM)",
     "in a C extension": """
     try:
         os.kill(os.getpid(), signal.SIGINT)

@@ -75,6 +75,25 @@ def test_progress_tells_every_stage_and_that_it_is_done(capsys: pytest.CaptureFi
     assert "nothing" not in told
 
 
+def test_where_nobody_watches_a_long_stage_tells_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line every half minute, with the time that is left; and one at its end, or where it was left."""
+    now = iter(range(0, 10**15, 10 * 10**9))
+    monkeypatch.setattr(screen.clock, "now_ns", lambda: next(now))
+    with screen.Bars() as bars:
+        advance = bars.stage("scores", 40)
+        for _ in range(20):
+            advance(1)
+        bars.leave()
+    told = capsys.readouterr().err.splitlines()
+    assert 3 < len(told) < 12
+    assert all(line.startswith("scores ") for line in told)
+    assert "/40 in " in told[0]
+    assert "s left" in told[1]
+    assert told[-1].startswith("scores 20/20 in ")
+
+
 def test_what_steers_a_terminal_is_spelled_out_wherever_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """Results, notes, warnings, errors and tables; lines of ours stay lines."""
     for tell in (screen.say, screen.note, screen.warn, screen.fail):
