@@ -48,7 +48,9 @@ def _fitting(edited: Config, name: str, product: str, current: Current, state: S
             return _current(edited, name, product, number, state)
         except BadBundle:
             continue
-    raise BadBundle(f"{why}\nno bundle of product {product} was made for it: inspectd calibrate {name}, then reload") from why
+    raise BadBundle(
+        f"{why}\nno bundle of product {product} can judge by this file: calibrate or sign one, then reload"
+    ) from why
 
 
 def _current(edited: Config, name: str, product: str, number: int, state: StateDir) -> Current:
