@@ -163,12 +163,13 @@ class Bars:
         self._bars.update(task.id, total=task.completed)
 
     def _finish(self) -> None:
-        """Finish the stage that is under way: those before it are."""
+        """Finish the stage that is under way, if there is one: those before it are."""
         for task in self._bars.tasks[-1:]:
-            if task.total is not None and not task.finished:
+            if not task.finished:
                 self._bars.update(task.id, completed=task.total)
-            if self._lines:
+            if self._lines and task.visible:
                 self._tell(task)
+                self._bars.update(task.id, visible=False)  # told
 
     def __enter__(self) -> Self:
         self._bars.start()

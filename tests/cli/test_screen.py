@@ -72,6 +72,7 @@ def test_progress_tells_every_stage_and_that_it_is_done(capsys: pytest.CaptureFi
     told = capsys.readouterr().err
     assert "4/4" in told
     assert "2/2" in told
+    assert len(told.splitlines()) == 2
     assert "nothing" not in told
 
 
