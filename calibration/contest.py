@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 DRAWS = 400
 # who is to replace the favourite must be ahead by this much of the figure: smaller leads with painted defects foretold nothing
 # of real ones (DECISIONS); and by a standard error of the difference (the rule of one: Breiman et al. 1984)
-MARGIN = 0.05
+MARGIN = 0.07
 TIE = 0.005  # settings this near each other are equally good, and the cheaper one is taken; known defects tell that much
 _LEAVE = 2.0  # standard errors that a setting may still gain on the favourite
 _REAL = 20  # as many real defects count as much as all painted ones

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from calibration import auto, grid, latency, memory
+from calibration import auto, contest, grid, latency, memory
 from calibration.auto import Chosen
 from calibration.build import calibrate
 from calibration.job import Job, Options
@@ -67,7 +67,7 @@ def test_where_defects_may_be_tiny_the_setting_that_sees_them_wins(alone: Chosen
     assert replace(found.method, sigma=FINE.sigma) == FINE
     assert found.choice is not None
     assert [one.fate for one in found.choice.tried] == ["chosen", "kept"]
-    assert found.choice.tried[0].score > found.choice.tried[1].score + 0.05
+    assert found.choice.tried[0].score > found.choice.tried[1].score + contest.MARGIN
     assert list(state.root.rglob("*")) == []
     assert all(total == done for total, done in watch.stages.values())
     assert (found.method, found.choice) == (alone.method, alone.choice)

@@ -105,5 +105,5 @@ def test_the_table_names_everything_that_was_tried_and_what_came_of_it() -> None
     scored = choice.tried[0]
     assert scored.low < scored.score < scored.high
     assert choice.tried[3].score is None
-    assert choice.sure.endswith("by more than 0.05. So it was in 100% of 400 other draws of the parts.")
+    assert choice.sure.endswith("by more than 0.07. So it was in 100% of 400 other draws of the parts.")
     assert choice.sure.startswith("It is ahead of the preferred one, which did best")
