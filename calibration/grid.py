@@ -24,11 +24,12 @@ _FINE, _QUICK = (replace(_lite0(px), stride=2) for px in (640, 512))
 # of those within the budget the first one is preferred: on six data sets, with defects of 3 px to half of the part, teams of a
 # deep setting and a fine one were the best or near it on each, and no single setting was (DECISIONS)
 _PREFERRED: tuple[Members, ...] = (
-    (DEFAULT, _SHARP, _FINE), (DEFAULT, _FINE), (DEFAULT, _QUICK), (_lite0(224), _QUICK), (_SHARP,), (DEFAULT,), (_lite0(224),),
+    (DEFAULT, _SHARP, _FINE), (DEFAULT, _FINE), (DEFAULT, _QUICK), (_lite0(224), _QUICK), (_QUICK,), (_SHARP,), (DEFAULT,),
+    (_lite0(224),),
 )  # fmt: skip
 _OTHERS: tuple[Members, ...] = (
     (replace(DEFAULT, layers=(14, 19), input_px=448),), (replace(DEFAULT, layers=(19,), input_px=384, patch=5),),
-    (_lite0(320),), (_QUICK,), (_FINE,),
+    (_lite0(320),), (_FINE,),
 )  # fmt: skip
 _TILED = (DEFAULT, _lite0(320))
 _TILE_PX = 512  # side of a tile, about
