@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from calibration import coreset, fitting, memory, parallel
 from calibration.contest import Answers
 from calibration.exam import Defect, Exam
-from calibration.features import BATCH, F32, Extractor
+from calibration.features import F32, Extractor, batches
 from calibration.pictures import Sample
 from calibration.progress import Advance
 from inspectd.station import schema
@@ -77,13 +77,13 @@ class Candidate:
             return np.stack([summed_up(distances, one, cells) for one in self.variants], axis=1)
 
         view = sees.view()
-        return np.concatenate([np.empty((0, len(WAYS))), *parallel.each(work, _batches(things), sees.threads, advance)])
+        return np.concatenate([np.empty((0, len(WAYS))), *parallel.each(work, batches(things), sees.threads, advance)])
 
 
 def _learn(sees: Extractor, exam: Exam, advance: Advance) -> Arrays:
     """Choose a bank, greedily, of patches drawn from each good part."""
     each = -(-DRAWN // len(exam.learn))
-    drawn = np.concatenate(parallel.each(partial(_draw, sees, each, exam.seed), _batches(exam.learn), sees.threads, advance))
+    drawn = np.concatenate(parallel.each(partial(_draw, sees, each, exam.seed), batches(exam.learn), sees.threads, advance))
     mean, spread = drawn.mean(axis=0), drawn.std(axis=0)
     scale = np.maximum(spread, max(float(np.median(spread)) / 100, 1e-6))  # as Features.standard has it
     standard = (drawn - mean) / scale
@@ -108,7 +108,3 @@ def _read(sees: Extractor, sample: Sample) -> U8:
 
 def _painted(sees: Extractor, exam: Exam, defect: Defect) -> U8:
     return exam.paint(defect, _read(sees, exam.held[defect.part]), sees.mask)
-
-
-def _batches(things: Sequence[Thing]) -> list[Sequence[Thing]]:
-    return [things[start : start + BATCH] for start in range(0, len(things), BATCH)]

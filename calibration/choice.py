@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Fate = Literal["chosen", "kept", "pruned", "over budget", "no room"]  # of memory or disk, to calibrate with so many pictures
+Fate = Literal["chosen", "kept", "pruned", "over budget", "no room"]  # in memory, on disk, or for the bank in so few pictures
 
 
 @dataclass(frozen=True)

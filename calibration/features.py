@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +32,19 @@ MEMORY = 512 << 20  # bytes of patch vectors kept in memory: 1,100 pictures of 7
 DRAWN = 100_000  # patch vectors, about, of a sample
 
 
-def batches(indices: Indices) -> list[Indices]:
-    """Cut indices into batches of pictures."""
-    return [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
+class _Cut(Protocol):
+    """What can be cut into pieces of its own kind: a sequence, an array."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, where: slice, /) -> Self: ...
+
+
+C = TypeVar("C", bound=_Cut)
+
+
+def batches(things: C) -> list[C]:
+    """Cut pictures, or their indices, into batches."""
+    return [things[start : start + BATCH] for start in range(0, len(things), BATCH)]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _FLOAT, _WIDE = 4, 8
 _LIBRARIES = 150 << 20  # what matplotlib and others take that come later, and the report
 _ACTIVATIONS = 250  # bytes for each pixel of a batch in the backbone: lite0 160 measured, wider networks more
 PER_VECTOR = 28  # bytes of greedy selection's own numbers for each vector, and of their order
+_COPIES = 3  # of a bank: chosen, as codes, and centred for the search
 _SHARES = 5  # coresets that banks are put together from: one a fold
 _LESS = "less is taken by a smaller input_px, a larger stride"
 _FEWER = {"padim": "channels", "spade": "pictures"}
@@ -126,8 +127,8 @@ def needed(method: Method, size: Size) -> int:
     match method.kind:
         case "patchcore":
             row, count = channels * _FLOAT, bank.size(method, pictures * patches)
-            copies = 5 if method.search == "ivfpq" else 3  # an index has residuals and tables while it is trained
-            chosen = copies * count * row  # chosen, as codes, and centred for the search
+            copies = 5 if method.search == "ivfpq" else _COPIES  # an index has residuals and tables while it is trained
+            chosen = copies * count * row
             if method.sampler != "greedy":
                 drawn = bank.candidates(method, pictures * patches) * row  # and for each fit its share of it, standardised
                 return drawn + threads * (drawn + chosen)
@@ -148,7 +149,7 @@ def remaining(method: Method, size: Size) -> int:
         case "patchcore":
             row, count = channels * _FLOAT, bank.size(method, pictures * patches)
             drawn = bank.candidates(method, pictures * patches) * row
-            return 3 * count * row + drawn + (_coresets(count, size) if streamed and method.sampler == "greedy" else 0)
+            return _COPIES * count * row + drawn + (_coresets(count, size) if streamed and method.sampler == "greedy" else 0)
         case "padim":
             return patches * min(method.channels, channels) ** 2 * _FLOAT
         case "spade":

@@ -118,7 +118,7 @@ def _keep(where: Places, asked: Asked, args: dict[str, str], text: str, *, ok: b
 
 def how(station: str, product: str, number: int) -> str:
     """Return the command that makes a bundle the active one."""
-    return f"inspectd activate {station} {number}{'' if product == 'default' else f' --product {product}'}"
+    return f"inspectd activate {station} {number}{options.naming(product)}"
 
 
 @contextmanager

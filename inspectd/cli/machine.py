@@ -115,8 +115,7 @@ def stations_without_bundle(config: Config, state: StateDir) -> tuple[list[str],
         starts = options.judged(station, state)
         for product in station.products:
             then = "starts in FAULT" if product == starts else "cannot be selected"
-            option = "" if product == "default" else f" --product {product}"
-            fix = f"inspectd calibrate {name} --good DIR{option}"
+            fix = f"inspectd calibrate {name} --good DIR{options.naming(product)}"
             try:
                 current = state.read_current(name, product)
                 if current is None:

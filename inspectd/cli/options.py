@@ -109,6 +109,11 @@ def product(of: schema.Station, name: str | None, state: StateDir) -> str:
     return name
 
 
+def naming(product: str) -> str:
+    """Return the option that names a product behind a command, with a space before it; empty where none need be named."""
+    return "" if product == "default" else f" --product {product}"
+
+
 def active_bundle(state: StateDir, station: str, product: str) -> int:
     """Return the number of the active bundle; BadBundle if there is none."""
     current = state.read_current(station, product)

@@ -109,8 +109,12 @@ class _Rate(ProgressColumn):
     """Parts per second of a stage."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.3g}/s" if speed else "")
+        return Text(_speed(task))
+
+
+def _speed(task: Task) -> str:
+    speed = task.finished_speed or task.speed
+    return f"{speed:.3g}/s" if speed else ""
 
 
 class Bars:
@@ -143,7 +147,7 @@ class Bars:
 
     def _tell(self, task: Task) -> None:
         left = "" if task.finished or task.time_remaining is None else f", about {task.time_remaining:.0f} s left"
-        speed = f", {speed:.3g}/s" if (speed := task.finished_speed or task.speed) else ""
+        speed = f", {speed}" if (speed := _speed(task)) else ""
         aside = f", {aside}" if (aside := task.fields["aside"]) else ""
         note(
             f"{task.description} {task.completed:,.0f}/{task.total or 0:,.0f} in {task.elapsed or 0:.1f} s{speed}{left}{aside}"

@@ -38,7 +38,7 @@ LIMITS_S = {
 }
 _ON_DISK = frozenset({"calibrate", "import", "sign"})  # done by the command line itself: told for the journal alone
 _BY_DISPATCH = frozenset({"activate", "threshold", "product", "mode", "reload"})
-TEXTS = ("done", "refused")  # arguments by which a command is told that needs no more than an audit line: its text
+_TEXTS = ("done", "refused")  # arguments by which a command is told that needs no more than an audit line: its text
 MODES = ("inspect", "pause")
 _AS_AT_START = "the line runs with its files as they were at its start; if they were changed since, `inspectd reload {station}`"
 _CONNECT_MS = 2000
@@ -264,7 +264,7 @@ class Desk:
     def _answer(self, sender: bytes, command: Command, reply: Reply) -> None:
         """Reply, and put command and outcome into the log and the journal."""
         self._port.send(reply, to=sender)  # an asker that has gone no longer wants to know
-        args = {name: value for name, value in command.args.items() if name not in TEXTS}
+        args = {name: value for name, value in command.args.items() if name not in _TEXTS}
         if not (reply.ok and command.what in _BY_DISPATCH):
             about = {"who": command.who, "what": command.what, "ok": json.dumps(reply.ok), "text": reply.text}
             self._orders.note(args | about)

@@ -87,11 +87,14 @@ class Worker:
             self._session, self._received = hold.session, 0
             self._refused = {}  # a new dispatch counts its attempts anew
         self._wanted = {ref.fingerprint: ref for ref in hold.bundles}
-        for fingerprint in list(self._detectors):
-            if fingerprint not in self._wanted or self._wanted[fingerprint].threshold != self._detectors[fingerprint].threshold:
-                del self._detectors[fingerprint]  # a dispatch with another threshold than the bundle's gets no score
+        self._detectors = {f: detector for f, detector in self._detectors.items() if self._is_wanted(f, detector.threshold)}
         self._load_missing()
         self._state(at_once=True)
+
+    def _is_wanted(self, fingerprint: str, threshold: float) -> bool:
+        """Whether dispatch wants a bundle, and compares with that threshold: one with another than its own gets no score."""
+        wanted = self._wanted.get(fingerprint)
+        return wanted is not None and wanted.threshold == threshold
 
     def _load_missing(self) -> None:
         """Load what is wanted and not held. A refusal holds for the very BundleRef that was tried: another is another try."""
@@ -104,7 +107,7 @@ class Worker:
     def _take_loaded(self) -> None:
         for ref, detector, refusal, times_ms in self._loader.done():
             self._loading.discard(ref.fingerprint)
-            if (wanted := self._wanted.get(ref.fingerprint)) is None or wanted.threshold != ref.threshold:
+            if not self._is_wanted(ref.fingerprint, ref.threshold):
                 self._load_missing()  # of a dispatch before
                 continue
             if detector is None:
